@@ -1,0 +1,261 @@
+"""Bring any data frame to its canonical table, and list every row and value that could not come.
+
+Nothing is lost silently: a row is either in the table or among the problems with its reason, and a
+value that could not be read is listed even where its row is kept.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from kpi.tables import DTYPES, TABLES, Column, Table, TableError
+
+PROBLEMS = ["table", "row", "key", "column", "value", "reason", "action"]
+REJECTED = "row rejected"
+CLEARED = "value set to missing"
+KEPT = "kept, listed only"
+
+EARLIEST = pd.Timestamp("1970-01-01", tz="UTC")
+LATEST = pd.Timestamp("2100-01-01", tz="UTC")
+TRUE = {"true", "yes", "y", "1", "1.0", "t"}
+FALSE = {"false", "no", "n", "0", "0.0", "f"}
+
+
+class Conformed(NamedTuple):
+    """A canonical table and what had to be rejected, cleared or remarked on."""
+
+    frame: pd.DataFrame
+    problems: pd.DataFrame
+
+
+def no_problems() -> pd.DataFrame:
+    """Return an empty list of problems.
+
+    >>> no_problems().columns.tolist()
+    ['table', 'row', 'key', 'column', 'value', 'reason', 'action']
+    """
+    empty = {name: pd.Series(dtype="str") for name in PROBLEMS}
+    return pd.DataFrame(empty | {"row": pd.Series(dtype="int64")})[PROBLEMS]
+
+
+def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Conformed:
+    """Bring `frame` to the canonical table `name`.
+
+    A row is rejected where a required value is missing or cannot be read, or where its key stands
+    in another row too (the row updated last is kept, else the first). Any other value that cannot
+    be read, is negative where money is meant, or is not one of the column's values, is set to
+    missing and listed. Columns that the table lacks are dropped; `kpi.tables` lists those it has.
+
+    Parameters
+    ----------
+    name : str
+        One of `kpi.tables.TABLES`.
+    frame : DataFrame
+        Any row order, any dtypes; text is parsed. Not changed.
+    time_zone : str
+        IANA zone of moments written without an offset.
+
+    Returns
+    -------
+    Conformed
+        ``frame``: the columns of the table in their order, dtypes of `kpi.tables.DTYPES`.
+        ``problems``: ``table, row, key, column, value, reason, action``; ``row`` counts the rows of
+        the input from 1 (without a header).
+
+    Raises
+    ------
+    TableError
+        If there is no such table, or a required column is missing altogether.
+
+    Examples
+    --------
+    >>> bad = pd.DataFrame({"deal_id": ["007", "8", "8"], "amount": ["12.50", "-3", "4"]})
+    >>> table, problems = conform("deals", bad)
+    >>> table[["deal_id", "amount"]].to_dict("list")
+    {'deal_id': ['007', '8'], 'amount': [12.5, nan]}
+    >>> problems[["row", "column", "value", "action"]].to_dict("split")["data"]
+    [[2, 'amount', '-3', 'value set to missing'], [3, 'deal_id', '8', 'row rejected']]
+    """
+    table = known_table(name)
+    lacking = [c.name for c in table.columns if c.required and c.name not in frame.columns]
+    if lacking:
+        raise TableError(
+            f"table {name} lacks the column(s) {lacking}; it has {list(frame.columns)}: "
+            "add them, or name their source in a mapping file"
+        )
+    rows = frame.reset_index(drop=True)
+    out: dict[str, pd.Series] = {}
+    found: list[pd.DataFrame] = []
+    keep = pd.Series(True, index=rows.index)
+    for column in table.columns:
+        if column.name not in rows:
+            out[column.name] = pd.Series(index=rows.index, dtype=DTYPES[column.kind])
+            continue
+        values, reasons = _read(rows[column.name], column, time_zone)
+        out[column.name] = values
+        bad = reasons.notna()
+        if bad.any():
+            action = REJECTED if column.required else CLEARED
+            found.append(_listed(table, rows, column.name, reasons[bad], action))
+            if column.required:
+                keep &= ~bad
+    result = pd.DataFrame(out)[table.names]
+    repeated = _repeated(table, result[keep])
+    if not repeated.empty:
+        found.append(_listed(table, rows, table.key[0] if table.key else "", repeated, REJECTED))
+        keep[repeated.index] = False
+    problems = pd.concat(found, ignore_index=True) if found else no_problems()
+    return Conformed(result[keep].reset_index(drop=True), problems.sort_values("row", kind="stable"))
+
+
+def known_table(name: str) -> Table:
+    """Return the canonical table of that name, or raise a TableError that lists them all."""
+    if name not in TABLES:
+        raise TableError(f"no table is called {name!r}; expected one of {list(TABLES)}")
+    return TABLES[name]
+
+
+def problem_rows(
+    table: str, rows: list[int], keys: list[str], column: str, values: list[str], reason: str
+) -> pd.DataFrame:
+    """List problems of rows that are kept: one row each, in the columns of `conform`."""
+    return pd.DataFrame(
+        {
+            "table": table,
+            "row": rows,
+            "key": keys,
+            "column": column,
+            "value": values,
+            "reason": reason,
+            "action": KEPT,
+        }
+    )[PROBLEMS]
+
+
+def _listed(
+    table: Table, rows: pd.DataFrame, column: str, reasons: pd.Series, action: str
+) -> pd.DataFrame:
+    at = reasons.index
+    key = table.key[-1] if len(table.key) == 1 else next(iter(table.key[1:2]), "")
+    return pd.DataFrame(
+        {
+            "table": table.name,
+            "row": at.to_numpy() + 1,
+            "key": rows.loc[at, key].astype("str") if key in rows else "",
+            "column": column,
+            "value": rows.loc[at, column].astype("str") if column in rows else "",
+            "reason": reasons,
+            "action": action,
+        }
+    )[PROBLEMS]
+
+
+def _repeated(table: Table, frame: pd.DataFrame) -> pd.Series:
+    """Reasons, by row, of the rows that give way to another of the same key."""
+    if not table.key:
+        return pd.Series(dtype="str")
+    key = list(table.key)
+    ordered = frame
+    if "updated_at" in frame:
+        ordered = frame.sort_values("updated_at", ascending=False, kind="stable")
+    again = ordered.duplicated(key)
+    if not again.any():
+        return pd.Series(dtype="str")
+    kept = ordered[~again].reset_index(names="kept")[[*key, "kept"]]
+    lost = ordered[again].reset_index(names="lost").merge(kept, on=key, how="left")
+    return pd.Series(
+        [f"the same {' + '.join(key)} stands in row {row + 1}, which is kept" for row in lost.kept],
+        index=pd.Index(lost.lost, dtype="int64"),
+        dtype="str",
+    ).sort_index()
+
+
+def _read(values: pd.Series, column: Column, time_zone: str) -> tuple[pd.Series, pd.Series]:
+    """Read one column; the second series holds a reason where a value could not be read."""
+    text = _text(values)
+    reasons = pd.Series(None, index=values.index, dtype="object")
+    if column.kind in ("id", "text"):
+        result = text
+        if column.values:
+            wrong = text.notna() & ~text.isin(column.values)
+            reasons[wrong] = f"not one of {list(column.values)}"
+            result = text.mask(wrong)
+    elif column.kind in ("time", "date"):
+        result = _moments(values, text, column, time_zone)
+        unread = text.notna() & result.isna()
+        reasons[unread] = "no date between 1970 and 2100 (expected like 2026-11-01)"
+    elif column.kind == "flag":
+        result = _flags(text)
+        reasons[text.notna() & result.isna()] = "neither true nor false"
+    else:
+        result = _numbers(values, text)
+        reasons[text.notna() & result.isna()] = "no number"
+        if column.kind == "money":
+            reasons[result < 0] = "negative amount"
+            result = result.mask(result < 0)
+        if column.kind == "whole":
+            reasons[result.notna() & (result % 1 != 0)] = "no whole number"
+            result = result.where(result % 1 == 0).astype("Int64")
+    if column.required:
+        reasons[text.isna()] = "required, but missing"
+    return result.astype(DTYPES[column.kind]), reasons
+
+
+def _text(values: pd.Series) -> pd.Series:
+    """Values as stripped text; blank is missing."""
+    if pd.api.types.is_float_dtype(values):
+        whole = values.notna() & np.isfinite(values) & (values % 1 == 0) & (values.abs() < 2**53)
+        text = values.astype("str").mask(values.isna())
+        return text.mask(whole, values[whole].astype("int64").astype("str")).astype("str")
+    text = values.astype("str").mask(values.isna()).str.strip()
+    return text.mask(text == "")
+
+
+def _numbers(values: pd.Series, text: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.astype("float64")
+    else:
+        numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    return numbers.where(np.isfinite(numbers))
+
+
+def _flags(text: pd.Series) -> pd.Series:
+    lower = text.str.lower()
+    result = pd.Series(pd.NA, index=text.index, dtype="boolean")
+    result[lower.isin(TRUE).to_numpy(dtype=bool)] = True
+    result[lower.isin(FALSE).to_numpy(dtype=bool)] = False
+    return result
+
+
+def _moments(values: pd.Series, text: pd.Series, column: Column, time_zone: str) -> pd.Series:
+    zone = "UTC" if column.kind == "date" else time_zone
+    if pd.api.types.is_datetime64_any_dtype(values):
+        moments = values if values.dt.tz is not None else _localise(values, zone)
+    else:
+        moments = _parse(text, zone)
+    moments = moments.astype("datetime64[us, UTC]") if moments.dt.tz is None else moments
+    moments = moments.dt.tz_convert("UTC")
+    moments = moments.where((moments >= EARLIEST) & (moments < LATEST))
+    if column.kind == "date":
+        return moments.dt.tz_localize(None).dt.normalize()
+    return moments
+
+
+def _parse(text: pd.Series, zone: str) -> pd.Series:
+    """Parse ISO text; what carries an offset keeps its moment, the rest is local to `zone`."""
+    offset = text.str.contains(r"(?:[zZ]|[+-]\d\d:?\d\d)$", regex=True, na=False)
+    result = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us, UTC]")
+    naive = text[~offset].dropna()
+    if len(naive):
+        read = pd.to_datetime(naive, format="ISO8601", errors="coerce")
+        result[naive.index] = _localise(read, zone)
+    if offset.any():
+        result[offset] = pd.to_datetime(text[offset], format="ISO8601", errors="coerce", utc=True)
+    return result
+
+
+def _localise(moments: pd.Series, zone: str) -> pd.Series:
+    """Give a zone; an hour that the clock skips moves forward, one that it repeats is the first."""
+    local: Any = moments.dt.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    return local.dt.tz_convert("UTC").astype("datetime64[us, UTC]")

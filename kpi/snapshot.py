@@ -1,0 +1,304 @@
+"""Snapshot: the tables as known at one date, under one set of definitions. Every KPI takes one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import narwhals as nw
+import pandas as pd
+
+from kpi.conform import conform, no_problems
+from kpi.crosscheck import crosscheck
+from kpi.currency import in_reporting_currency
+from kpi.definitions import Definitions
+from kpi.engine import Engine, collect, empty, to_pandas
+from kpi.known import Frames, first_days, known
+from kpi.periods import as_date, day_number
+from kpi.tables import TABLES, TableError
+
+RECORDS = ("leads", "deals")
+
+
+@dataclass(frozen=True)
+class SnapshotTable:
+    """One canonical table of a snapshot: rows known at its date, inside its filters.
+
+    `to_pandas` hands out the canonical columns; `lazy` a Narwhals frame that has, besides, the
+    whole-number twins of `kpi.engine` and what `kpi.known` works out (outcome, closed_day, ...).
+    """
+
+    name: str
+    frame: nw.LazyFrame
+
+    def lazy(self) -> nw.LazyFrame:
+        """Return the lazy Narwhals frame."""
+        return self.frame
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the canonical columns (`kpi.tables`) as pandas, sorted by the table's key."""
+        return to_pandas(self.name, self.frame)
+
+    def __len__(self) -> int:
+        return int(collect(self.frame.select(nw.len().alias("n")))["n"].iloc[0])
+
+
+@dataclass(frozen=True, repr=False)
+class Snapshot:
+    """The tables of a company as known at the end of one day.
+
+    Make one with `Snapshot.from_frames` (data frames), `Snapshot.from_parquet` (a store's files) or
+    `connectors.open` (a folder or a store). A snapshot never changes: `at` and `where` return new
+    ones.
+
+    Attributes
+    ----------
+    as_of : date
+        Last day that is known, to its end, in the time zone of the definitions.
+    window_start : date or None
+        First date from which the export is complete: records closed before it are missing, so
+        durations are taken with delayed entry. None: complete from the beginning.
+    definitions : Definitions
+    filters : mapping
+        What `where` narrowed it to; printed beside numbers.
+    source : str
+        Where the data came from, in words.
+    problems : DataFrame
+        Every row or value rejected, cleared or remarked on (columns of `kpi.conform`).
+    """
+
+    as_of: date
+    window_start: date | None
+    definitions: Definitions
+    source: str
+    problems: pd.DataFrame
+    filters: Mapping[str, tuple[str, ...]]
+    present: frozenset[str]
+    engine: Engine
+    raw: Frames
+    frames: Frames
+    kept: dict[object, nw.LazyFrame] = field(default_factory=dict)
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Mapping[str, pd.DataFrame],
+        *,
+        as_of: date | str,
+        window_start: date | str | None = None,
+        definitions: Definitions | None = None,
+        source: str = "data frames",
+    ) -> "Snapshot":
+        """Take plain data frames in, one per canonical table; missing tables are allowed.
+
+        Parameters
+        ----------
+        frames : mapping of table name to DataFrame
+            Brought to the contract by `kpi.conform`; not changed.
+        as_of : date or ISO text
+            What is dated later is not yet known.
+
+        Raises
+        ------
+        TableError
+            If a table is unknown, a required column is missing, or amounts in several currencies
+            come without exchange rates.
+
+        Examples
+        --------
+        >>> deals = pd.DataFrame({
+        ...     "deal_id": ["1", "2"], "outcome": ["won", "open"],
+        ...     "created_at": ["2026-01-05", "2026-02-01"], "close_date": ["2026-03-01", None]})
+        >>> snapshot = Snapshot.from_frames({"deals": deals}, as_of="2026-04-30")
+        >>> snapshot.deals.to_pandas()["outcome"].tolist()
+        ['won', 'open']
+        >>> snapshot.at("2026-02-15").deals.to_pandas()["outcome"].tolist()
+        ['open', 'open']
+        """
+        settings = definitions or Definitions()
+        engine = Engine()
+        found = []
+        raw: Frames = {}
+        canonical: dict[str, pd.DataFrame] = {}
+        for name, frame in frames.items():
+            canonical[name], problems = conform(name, _typed(name, frame, settings), time_zone=settings.time_zone)
+            found.append(problems)
+            raw[name] = engine.load(name, canonical[name], settings.time_zone)
+        day = as_date(as_of)
+        found.append(crosscheck(canonical, day))
+        listed = [problems for problems in found if not problems.empty]
+        return cls._known(
+            raw,
+            engine,
+            day,
+            as_date(window_start) if window_start is not None else None,
+            settings,
+            source,
+            pd.concat(listed, ignore_index=True) if listed else no_problems(),
+        )
+
+    @classmethod
+    def from_parquet(
+        cls,
+        files: Mapping[str, Sequence[str]],
+        *,
+        as_of: date | str,
+        window_start: date | str | None = None,
+        definitions: Definitions | None = None,
+        source: str = "Parquet files",
+    ) -> "Snapshot":
+        """Take the Parquet files of tables that were conformed when written (a store's)."""
+        settings = definitions or Definitions()
+        engine = Engine()
+        raw = {n: engine.load_parquet(n, f, settings.time_zone) for n, f in files.items()}
+        start = as_date(window_start) if window_start is not None else None
+        return cls._known(raw, engine, as_date(as_of), start, settings, source, no_problems())
+
+    @classmethod
+    def _known(
+        cls,
+        raw: Frames,
+        engine: Engine,
+        as_of: date,
+        window_start: date | None,
+        definitions: Definitions,
+        source: str,
+        problems: pd.DataFrame,
+    ) -> "Snapshot":
+        present = frozenset(raw)
+        raw = raw | {n: engine.load(n, empty(t), "UTC") for n, t in TABLES.items() if n not in raw}
+        cut = definitions.midnight(as_of + timedelta(days=1))
+        frames = known(raw, engine, definitions, cut, day_number(as_of))
+        frames = in_reporting_currency(frames, engine, definitions, day_number(as_of))
+        return cls(
+            as_of, window_start, definitions, source, problems, {}, present, engine, raw, frames
+        )
+
+    def at(self, as_of: date | str) -> "Snapshot":
+        """Rewind to what was known at the end of an earlier day.
+
+        Raises
+        ------
+        TableError
+            If the day is later than this snapshot's: the data does not know it.
+        """
+        day = as_date(as_of)
+        if day > self.as_of:
+            raise TableError(f"at {day}: the data is known up to {self.as_of} only")
+        rewound = self._known(
+            {n: self.raw[n] for n in self.present},
+            self.engine,
+            day,
+            self.window_start,
+            self.definitions,
+            self.source,
+            self.problems,
+        )
+        return rewound.where(**self.filters) if self.filters else rewound
+
+    def where(self, **filters: str | Sequence[str]) -> "Snapshot":
+        """Narrow to leads and deals that hold one of the values; history follows them.
+
+        Parameters
+        ----------
+        **filters
+            Column of leads or deals (``pipeline`` and ``owner`` mean their ids) and the value or
+            values wanted. A table without that column is left as it is.
+
+        Raises
+        ------
+        TableError
+            If neither leads nor deals have such a column.
+
+        Examples
+        --------
+        >>> deals = pd.DataFrame({"deal_id": ["1", "2"], "source": ["event", "website"]})
+        >>> len(Snapshot.from_frames({"deals": deals}, as_of="2026-01-01").where(source="event").deals)
+        1
+        """
+        frames = dict(self.frames)
+        wanted = dict(self.filters)
+        for name, value in filters.items():
+            values = (value,) if isinstance(value, str) else tuple(value)
+            holders = [t for t in RECORDS if (c := id_column(name)) in TABLES[t].names]
+            if not holders:
+                raise TableError(
+                    f"where({name}=...): neither leads nor deals have that column; "
+                    f"expected one of {sorted({*TABLES['leads'].names, *TABLES['deals'].names})}"
+                )
+            c = id_column(name)
+            for table in holders:
+                frames[table] = frames[table].filter(nw.col(c).is_in(values))
+            wanted[name] = values
+        ids = nw.concat(
+            [
+                frames["leads"].select(nw.lit("lead").alias("object"), record_id=nw.col("lead_id")),
+                frames["deals"].select(nw.lit("deal").alias("object"), record_id=nw.col("deal_id")),
+            ]
+        )
+        frames["history"] = frames["history"].join(ids, on=["object", "record_id"], how="semi")
+        return replace(self, frames=frames, filters=wanted, kept={})
+
+    def table(self, name: str) -> SnapshotTable:
+        """Return a canonical table; `snapshot.deals` is the same as `snapshot.table("deals")`."""
+        if name not in TABLES:
+            raise TableError(f"no table is called {name!r}; expected one of {list(TABLES)}")
+        return SnapshotTable(name, self.frames[name])
+
+    def __getattr__(self, name: str) -> SnapshotTable:
+        if name in TABLES:
+            return self.table(name)
+        raise AttributeError(f"a snapshot has no {name!r}; its tables are {list(TABLES)}")
+
+    def need(self, *names: str, of: str) -> None:
+        """Raise a TableError that names the tables among `names` that the data lacks."""
+        lacking = [name for name in names if name not in self.present]
+        if lacking:
+            raise TableError(f"{of} needs the table(s) {lacking}; the data has {sorted(self.present)}")
+
+    def first_days(self, name: str) -> nw.LazyFrame:
+        """First day on which each record counts as `name` (see `[count.…]` in the definitions)."""
+        if name not in self.definitions.count:
+            raise TableError(f"definitions: [count.{name}] is not set")
+        return first_days(self.frames, self.definitions.count[name])
+
+    def once(self, key: object, make: "Callable[[], nw.LazyFrame]") -> nw.LazyFrame:
+        """Compute a frame that several KPIs share once per snapshot."""
+        if key not in self.kept:
+            self.kept[key] = self.engine.keep(make())
+        return self.kept[key]
+
+    @property
+    def as_of_day(self) -> int:
+        """The as-of date as days since 1970-01-01."""
+        return day_number(self.as_of)
+
+    @property
+    def described(self) -> str:
+        """As-of date, source, filters and definitions in one line, to print beside numbers."""
+        filters = "; ".join(f"{k}: {', '.join(v)}" for k, v in self.filters.items()) or "none"
+        return (
+            f"as of {self.as_of} · source: {self.source} · filters: {filters} · "
+            f"definitions {self.definitions.version}"
+        )
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(self.table(n)):,} {n}" for n in TABLES if n in self.present)
+        return f"Snapshot({self.described} · {counts})"
+
+
+def id_column(name: str) -> str:
+    """Return the column that a filter or group name means: ``pipeline`` -> ``pipeline_id``.
+
+    >>> id_column("pipeline"), id_column("source")
+    ('pipeline_id', 'source')
+    """
+    plural = {column for table in RECORDS for column in TABLES[table].names}
+    return f"{name}_id" if name not in plural and f"{name}_id" in plural else name
+
+
+def _typed(name: str, frame: pd.DataFrame, definitions: Definitions) -> pd.DataFrame:
+    """Translate the CRM's own deal types before the contract checks them."""
+    if name != "deals" or not definitions.deal_types or "deal_type" not in frame:
+        return frame
+    words = dict(definitions.deal_types)
+    return frame.assign(deal_type=frame["deal_type"].map(lambda word: words.get(word, word)))
