@@ -69,13 +69,17 @@ class Groups:
             (day - from_day(0)).days
             for day in starts(first, self.snapshot.as_of, self.every, settings.fiscal_year_start)
         ]
-        groups = frame[self.columns].drop_duplicates()
-        full = groups.merge(pd.DataFrame({"period": days}), how="cross")
+        full = pd.DataFrame({"period": days})
+        if self.columns:
+            full = frame[self.columns].drop_duplicates().merge(full, how="cross")
         return full.merge(frame, on=self.keys, how="left").fillna(empty)
 
-    def finish(self, frame: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:
+    def finish(
+        self, frame: pd.DataFrame, extra: Sequence[str] = (), within: Sequence[str] = ()
+    ) -> pd.DataFrame:
         """Put columns in order, name the groups as asked, turn periods into dates, and sort."""
-        result = frame.sort_values(self.keys, kind="stable", ignore_index=True) if self.keys else frame
+        order = [*self.keys, *within]
+        result = frame.sort_values(order, kind="stable", ignore_index=True) if order else frame
         if self.every:
             days = result["period"].astype("int64")
             result["period"] = pd.to_datetime(days * 86_400, unit="s").astype("datetime64[us]")

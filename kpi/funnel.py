@@ -1,0 +1,230 @@
+"""Conversion from stage to stage, under each of the four counting rules that tools use."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from kpi.cohorts import durations, incidence
+from kpi.deals import of_type
+from kpi.engine import collect
+from kpi.periods import Every
+from kpi.reach import entries, reached, steps
+from kpi.result import Groups, joined
+from kpi.snapshot import Snapshot
+from kpi.tables import TableError
+
+Mode = Literal["furthest", "all", "any", "linear"]
+MODES = ("furthest", "all", "any", "linear")
+
+
+def stage_conversion(
+    snapshot: Snapshot,
+    *,
+    mode: Mode = "furthest",
+    by: str | Sequence[str] | None = None,
+    every: Every | None = None,
+    deal_type: str | None = "new",
+    horizon_days: int | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Share of the deals at each stage that went further, one row per stage.
+
+    Two figures stand side by side. ``rate`` is the plain ratio of counts that a CRM report shows,
+    under the counting rule `mode`; deals still open pull it down. ``value`` follows every deal that
+    reached the stage until it reached a later one: open deals are censored, lost ones compete.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Needs tables deals and stages; history makes it exact.
+    mode : {"furthest", "all", "any", "linear"}
+        What counts as having reached a stage. ``furthest`` (default): the deal once was there or
+        further, so a skipped stage counts. ``all`` (HubSpot "all stages"): it entered this stage
+        and every earlier one, in order. ``any`` (HubSpot "any stages"): it entered this stage at
+        some time. ``linear`` (gap fill, backward erases): its last stage, before it was lost, is
+        this one or a later one.
+    by : str or list of str, optional
+        Columns of deals.
+    every : {"month", "quarter", "year"}, optional
+        Period in which the deal was created.
+    deal_type, horizon_days, level
+        As in `kpi.win_rate`.
+
+    Returns
+    -------
+    DataFrame
+        ``by`` columns, ``period``, ``value, low, high, x, n, note`` as everywhere (``x`` went
+        further, ``n`` followed), then ``pipeline_id``, ``stage_id``, ``label``, ``reached`` (deals)
+        and ``rate`` (0 to 1; above 1 is possible under ``any`` and noted). The last row of a
+        funnel is won; it has no rate.
+
+    Raises
+    ------
+    TableError
+        If a table is missing, or a column, period or mode is unknown.
+
+    Notes
+    -----
+    The clock of ``value`` starts on the day the deal first reached the stage or a later one.
+    Multiplying the rows to an end-to-end rate is right only where no deal skips or goes back:
+    use ``kpi.win_rate(basis="cohort")`` for that.
+
+    References
+    ----------
+    .. [1] HubSpot, "Differences between funnel reports types", knowledge.hubspot.com.
+    .. [2] Varicent, "Linear funnel model" (ELT opportunity funnel guide).
+
+    Examples
+    --------
+    >>> stages = pd.DataFrame({"object": "deal", "stage_id": ["S1", "S2", "Won"],
+    ...     "position": [1, 2, 3], "outcome": ["open", "open", "won"]})
+    >>> history = pd.DataFrame({"record_id": ["a", "a", "b"], "stage_id": ["S1", "Won", "S1"],
+    ...     "changed_at": ["2026-01-01", "2026-01-09", "2026-01-05"]})
+    >>> deals = pd.DataFrame({"deal_id": ["a", "b"], "stage_id": ["Won", "S1"],
+    ...     "created_at": ["2026-01-01", "2026-01-05"]})
+    >>> snapshot = Snapshot.from_frames(
+    ...     {"stages": stages, "history": history, "deals": deals}, as_of="2026-02-01")
+    >>> stage_conversion(snapshot)[["stage_id", "reached", "rate"]].to_dict("list")
+    {'stage_id': ['S1', 'S2', 'Won'], 'reached': [2, 1, 1], 'rate': [0.5, 1.0, nan]}
+    """
+    snapshot.need("deals", "stages", of="stage_conversion")
+    if mode not in MODES:
+        raise TableError(f"mode={mode!r}; expected one of {MODES}")
+    groups = Groups(snapshot, "deals", by, every)
+    table = reached(snapshot).filter(~nw.col("furthest").is_null())
+    table = table.join(of_type(snapshot, deal_type).select("deal_id"), on="deal_id", how="semi")
+    table = groups.add_period(table, "created_day")
+    last = steps(snapshot)
+    counted = _counts(groups, table, mode, last)
+    horizon = horizon_days or snapshot.definitions.horizon_days
+    followed = durations(
+        snapshot,
+        _followed(table, groups.keys, last),
+        [*groups.keys, "funnel", "rank"],
+        start="start",
+        end="end",
+    )
+    rates = incidence(
+        followed, [*groups.keys, "funnel", "rank"], level=level, horizon_days=horizon
+    )
+    return _table(groups, counted, rates)
+
+
+def _counts(groups: Groups, table: nw.LazyFrame, mode: Mode, last: int) -> pd.DataFrame:
+    """Deals that reached each rank under the rule: keys, funnel, rank, reached."""
+    ranked = {
+        "furthest": lambda: _filled(table, "furthest", last),
+        "linear": lambda: _filled(_with_last(groups.snapshot, table), "final", last),
+        "any": lambda: _entered(groups.snapshot, table),
+        "all": lambda: _in_order(groups.snapshot, table, last),
+    }[mode]()
+    keys = [*groups.keys, "funnel", "rank"]
+    return collect(ranked.group_by(*keys).agg(nw.len().alias("reached")))
+
+
+def _filled(table: nw.LazyFrame, column: str, last: int) -> nw.LazyFrame:
+    """One row per deal and rank up to that in `column`."""
+    ranks = [
+        table.filter(nw.col(column) >= i).with_columns(rank=nw.lit(i, dtype=nw.Int64))
+        for i in range(last + 1)
+    ]
+    return nw.concat(ranks)
+
+
+def _with_last(snapshot: Snapshot, table: nw.LazyFrame) -> nw.LazyFrame:
+    """Add ``final``: won, or the open stage a deal was in last."""
+    order = ["changed_s", "place"]
+    latest = nw.col("rank").last().over("deal_id", order_by=order)
+    final = entries(snapshot).select("deal_id", latest=latest).unique()
+    known = table.join(final, on="deal_id", how="left")
+    own = nw.when(nw.col("outcome") == "won").then(nw.col("last"))
+    now = nw.when(nw.col("outcome") == "open").then(nw.col("rank"))
+    return known.with_columns(final=nw.coalesce(own, now, "latest", nw.lit(0)))
+
+
+def _entered(snapshot: Snapshot, table: nw.LazyFrame) -> nw.LazyFrame:
+    """One row per deal and rank it was ever in, won included."""
+    deals = table.drop("rank")
+    recorded = entries(snapshot).select("deal_id", "rank")
+    present = table.filter(nw.col("outcome") == "open", ~nw.col("rank").is_null())
+    won = table.filter(nw.col("outcome") == "won").select("deal_id", rank=nw.col("last"))
+    ever = nw.concat([recorded, present.select("deal_id", "rank"), won]).unique()
+    return deals.join(ever, on="deal_id")
+
+
+def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFrame:
+    """One row per deal and rank entered after every earlier one."""
+    recorded = entries(snapshot).select("deal_id", "rank", at=nw.col("changed_s"))
+    far = nw.lit(2**60, dtype=nw.Int64)
+    won = table.filter(nw.col("outcome") == "won").select("deal_id", rank=nw.col("last"), at=far)
+    moves = nw.concat([recorded, won])
+    deals, passed = table.drop("rank"), []
+    since = table.select("deal_id", after=nw.lit(0, dtype=nw.Int64))
+    for i in range(last + 1):
+        at = moves.filter(nw.col("rank") == i).join(since, on="deal_id")
+        at = at.filter(nw.col("at") >= nw.col("after")).group_by("deal_id")
+        since = at.agg(nw.col("at").min().alias("after"))
+        passed.append(since.select("deal_id", rank=nw.lit(i, dtype=nw.Int64)))
+    return deals.join(nw.concat(passed), on="deal_id")
+
+
+def _followed(table: nw.LazyFrame, keys: Sequence[str], last: int) -> nw.LazyFrame:
+    """One row per deal and stage reached: when its clock starts and ends, and with what."""
+    parts = []
+    for i in range(last):
+        further = nw.col("furthest") > i
+        dated = further & ~nw.col(f"reach_{i + 1}").is_null()
+        lost = nw.col("outcome") == "lost"
+        cause = (
+            nw.when(dated)
+            .then(nw.lit(1))
+            .otherwise(
+                nw.when(further)
+                .then(nw.lit(-1))
+                .otherwise(nw.when(lost).then(nw.lit(2)).otherwise(nw.lit(0)))
+            )
+        )
+        here = table.filter(nw.col("furthest") >= i, nw.col("last") > i)
+        parts.append(
+            here.select(
+                *keys,
+                "funnel",
+                rank=nw.lit(i, dtype=nw.Int64),
+                start=nw.col(f"reach_{i}"),
+                end=nw.when(dated).then(nw.col(f"reach_{i + 1}")).otherwise(nw.col("closed_day")),
+                cause=cause,
+            )
+        )
+    return nw.concat(parts) if parts else table.select(*keys, "funnel", "rank").filter(nw.lit(False))
+
+
+def _table(groups: Groups, counted: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+    stages = collect(groups.snapshot.stages.lazy().filter(nw.col("object") == "deal"))
+    stages = stages[stages["rank"].notna()].astype({"rank": "int64"})
+    stages = stages.drop_duplicates(["funnel", "rank"])[
+        ["funnel", "rank", "pipeline_id", "stage_id", "label"]
+    ]
+    stages["label"] = stages["label"].fillna(stages["stage_id"])
+    cells = counted[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
+    used = counted[[*groups.keys, "funnel"]].drop_duplicates()
+    if len(used):
+        cells = cells.merge(used, on=[*groups.keys, "funnel"])
+    on = [*groups.keys, "funnel", "rank"]
+    table = cells.merge(counted, on=on, how="left").merge(rates, on=on, how="left")
+    table = table.sort_values(on, ignore_index=True).fillna({"reached": 0, "x": 0, "n": 0})
+    table = table.astype({"reached": "int64", "x": "int64", "n": "int64"})
+    group = [*groups.keys, "funnel"]
+    following = table.groupby(group, dropna=False)["reached"].shift(-1)
+    table["rate"] = (following / table["reached"].where(table["reached"] > 0)).astype("float64")
+    end = following.isna()
+    table["note"] = np.where(end, "last stage", table["note"].fillna("no_denominator: no deal reached it"))
+    above = table["rate"] > 1
+    table["note"] = [
+        joined(note, "rate above 1: deals skipped this stage") if flag else note
+        for note, flag in zip(table["note"], above, strict=True)
+    ]
+    extra = ["pipeline_id", "stage_id", "label", "reached", "rate"]
+    return groups.finish(table, extra, within=["funnel", "rank"])

@@ -1,0 +1,124 @@
+"""Leads that become deals."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from kpi.cohorts import durations, incidence
+from kpi.periods import Every
+from kpi.result import Groups, count_by
+from kpi.snapshot import Snapshot
+from kpi.tables import TableError
+
+
+def lead_conversion(
+    snapshot: Snapshot,
+    *,
+    by: str | Sequence[str] | None = None,
+    every: Every | None = None,
+    basis: Literal["cohort", "period"] = "cohort",
+    horizon_days: int | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Share of leads that became a deal.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Needs table leads.
+    by : str or list of str, optional
+        Columns of leads, such as ``"source"``.
+    every : {"month", "quarter", "year"}, optional
+        Period in which the lead was created (cohort), or in which leads were created and others
+        converted (period).
+    basis : {"cohort", "period"}
+        ``cohort`` (default): of the leads created, the share converted, leads still worked being
+        censored and disqualified ones competing. ``period``: conversions in the period over leads
+        created in it, two different sets of leads; it can exceed 1 and has no interval.
+    horizon_days, level
+        As in `kpi.win_rate`.
+
+    Returns
+    -------
+    DataFrame
+        ``by`` columns, ``period``, then ``value, low, high, x`` (converted), ``n`` (leads),
+        ``note``.
+
+    Raises
+    ------
+    TableError
+        If leads are missing, or a column, period or basis is unknown.
+
+    Notes
+    -----
+    A lead is converted on ``converted_at``, else on the day its first linked deal was created;
+    ``[count.sql]`` in the definitions replaces this, ``[count.lead]`` says which leads count and
+    from when. A lead counts as disqualified from the day it entered a lead stage whose outcome is
+    lost, as history has it.
+
+    Examples
+    --------
+    >>> leads = pd.DataFrame({"lead_id": list("abcd"), "created_at": "2026-01-01",
+    ...     "converted_at": ["2026-01-10", None, None, None]})
+    >>> snapshot = Snapshot.from_frames({"leads": leads}, as_of="2026-06-30")
+    >>> lead_conversion(snapshot)[["value", "x", "n"]].to_dict("records")
+    [{'value': 0.25, 'x': 1, 'n': 4}]
+    """
+    snapshot.need("leads", of="lead_conversion")
+    groups = Groups(snapshot, "leads", by, every)
+    if basis == "cohort":
+        followed = groups.add_period(followed_leads(snapshot), "created_day")
+        counted = durations(snapshot, followed, groups.keys, start="created_day", end="end")
+        horizon = horizon_days or snapshot.definitions.horizon_days
+        return groups.finish(
+            incidence(counted, groups.keys, level=level, horizon_days=horizon)
+        )
+    if basis == "period":
+        return _period_ratio(groups, snapshot.leads.lazy())
+    raise TableError(f"basis={basis!r}; expected 'cohort' or 'period'")
+
+
+def followed_leads(snapshot: Snapshot) -> nw.LazyFrame:
+    """Leads with ``cause`` (0 still worked, 1 converted, 2 disqualified) and the day of its ``end``."""
+    lost = (
+        snapshot.stages.lazy()
+        .filter(nw.col("object") == "lead", nw.col("outcome") == "lost")
+        .select("stage_id")
+    )
+    recorded = (
+        snapshot.history.lazy()
+        .filter(nw.col("object") == "lead")
+        .join(lost, on="stage_id", how="semi")
+        .group_by("record_id")
+        .agg(nw.col("changed_day").max().alias("lost_day"))
+    )
+    now_lost = lost.with_columns(lost_now=nw.lit(value=True))
+    leads = (
+        snapshot.leads.lazy()
+        .join(now_lost, on="stage_id", how="left")
+        .join(recorded, left_on="lead_id", right_on="record_id", how="left")
+    )
+    converted = ~nw.col("sql_day").is_null()
+    dropped = ~nw.col("lost_now").is_null() & ~nw.col("lost_day").is_null()
+    cause = nw.when(converted).then(nw.lit(1)).otherwise(
+        nw.when(dropped).then(nw.lit(2)).otherwise(nw.lit(0))
+    )
+    end = nw.when(converted).then(nw.col("sql_day")).otherwise(nw.col("lost_day"))
+    return leads.with_columns(cause=cause, end=end)
+
+
+def _period_ratio(groups: Groups, leads: nw.LazyFrame) -> pd.DataFrame:
+    one = nw.when(~nw.col("lead_id").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
+    created = count_by(groups.add_period(leads, "created_day"), groups.keys, n=one)
+    turned = leads.filter(~nw.col("sql_day").is_null())
+    converted = count_by(groups.add_period(turned, "sql_day"), groups.keys, x=one)
+    both = created.merge(converted, how="outer", on=groups.keys) if groups.keys else created.join(converted)
+    result = groups.complete(both.fillna({"x": 0, "n": 0}), x=0, n=0)
+    result = result.astype({"x": "int64", "n": "int64"})
+    n = result["n"].to_numpy(dtype="float64")
+    value = np.divide(result["x"].to_numpy(dtype="float64"), n, out=np.full(len(n), np.nan), where=n > 0)
+    note = np.where(n > 0, "period_ratio: other leads above than below", "no_denominator: no leads")
+    return groups.finish(result.assign(value=value, low=np.nan, high=np.nan, note=note))

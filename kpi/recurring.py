@@ -1,0 +1,195 @@
+"""Monthly recurring revenue: what moved it, customer by customer."""
+
+from collections.abc import Sequence
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from kpi.engine import collect
+from kpi.periods import Every, check_every, day_number, from_day, month_start, period_start
+from kpi.result import VALUES
+from kpi.snapshot import Snapshot, id_column
+from kpi.tables import TABLES, TableError
+
+MOVES = ["new", "expansion", "contraction", "churn", "reactivation"]
+CENT = 0.005
+
+
+def mrr_movements(
+    snapshot: Snapshot,
+    *,
+    by: str | Sequence[str] | None = None,
+    every: Every = "month",
+) -> pd.DataFrame:
+    """Monthly recurring revenue at the start and end of each period, and the five moves between.
+
+    A month's MRR is the sum of the lines with ``starts_on <= last day of the month < ends_on``.
+    Moves are told per customer (billing account) and month, so one of several lines cancelled is
+    contraction, not churn.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Needs table subscriptions; accounts tells who pays.
+    by : str or list of str, optional
+        Columns of accounts, such as ``"region"``.
+    every : {"month", "quarter", "year"}
+        Longer periods sum the monthly moves.
+
+    Returns
+    -------
+    DataFrame
+        ``by`` columns, ``period``, then ``value`` (MRR at the end), ``low, high`` (missing: nothing
+        is estimated), ``x`` (customers at the end), ``n`` (customers at the start), ``note``, then
+        ``start, new, expansion, contraction, churn, reactivation, end`` in the reporting currency;
+        contraction and churn are positive amounts that left. Periods run to the last month that
+        had ended on the as-of date; the last one may be marked ``to date``.
+
+    Raises
+    ------
+    TableError
+        If subscriptions are missing, or a column or period is unknown.
+
+    Notes
+    -----
+    ``start + new + expansion + reactivation - contraction - churn = end``. First month above zero:
+    new; from zero later: reactivation; to zero: churn; otherwise the sign of the change. A
+    movement below half a cent is rounding, not a move.
+
+    References
+    ----------
+    .. [1] ChartMogul help, "MRR movements" (definitions of the five moves).
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"subscription_id": ["1", "2"], "account_id": ["A", "B"],
+    ...     "mrr": [100, 40], "starts_on": ["2026-01-01", "2026-01-15"],
+    ...     "ends_on": [None, "2026-02-10"]})
+    >>> snapshot = Snapshot.from_frames({"subscriptions": lines}, as_of="2026-02-28")
+    >>> mrr_movements(snapshot)[["start", "new", "churn", "end"]].to_dict("list")
+    {'start': [0.0, 140.0], 'new': [140.0, 0.0], 'churn': [0.0, 40.0], 'end': [140.0, 100.0]}
+    """
+    snapshot.need("subscriptions", of="mrr_movements")
+    check_every(every)
+    names = [by] if isinstance(by, str) else list(by or [])
+    keys = [id_column(name) for name in names]
+    for name, key in zip(names, keys, strict=True):
+        if key not in TABLES["accounts"].names:
+            raise TableError(
+                f"by={name!r}: accounts has no such column; it has {TABLES['accounts'].names}"
+            )
+    monthly = _monthly(snapshot, keys)
+    return _periods(snapshot, monthly, names, keys, every)
+
+
+def months(snapshot: Snapshot) -> pd.DataFrame:
+    """Months with revenue that had ended on the as-of date: ``month`` (0, 1, ...), first and last day."""
+    first = collect(snapshot.subscriptions.lazy().select(nw.col("starts_on_day").min()))
+    earliest = first["starts_on_day"].iloc[0]
+    rows = []
+    if earliest == earliest and earliest is not pd.NA:  # noqa: PLR0124 - not nan
+        start = month_start(from_day(earliest))
+        while (following := month_start(start, 1)) and day_number(following) - 1 <= snapshot.as_of_day:
+            rows.append((len(rows), day_number(start), day_number(following) - 1))
+            start = following
+    return pd.DataFrame(rows, columns=["month", "first_day", "last_day"], dtype="int64")
+
+
+def customer_months(snapshot: Snapshot, keys: Sequence[str] = ()) -> nw.LazyFrame:
+    """MRR of each customer at the end of each month it had any: ``customer, month, mrr`` and keys."""
+
+    def make() -> nw.LazyFrame:
+        accounts = snapshot.accounts.lazy().select(
+            "account_id", "industry", "region", "size", payer=nw.col("billing_account_id")
+        )
+        lines = snapshot.subscriptions.lazy().join(accounts, on="account_id", how="left")
+        lines = lines.with_columns(customer=nw.coalesce("payer", "account_id"))
+        calendar = snapshot.engine.frame(months(snapshot))
+        active = lines.join(calendar, how="cross").filter(
+            nw.col("starts_on_day") <= nw.col("last_day"),
+            nw.col("ends_on_day").is_null() | (nw.col("ends_on_day") > nw.col("last_day")),
+        )
+        return (
+            active.group_by(*keys, "customer", "month")
+            .agg(nw.col("mrr").sum())
+            .filter(nw.col("mrr") > 0)
+        )
+
+    return snapshot.once(("customer_months", *keys), make)
+
+
+def _monthly(snapshot: Snapshot, keys: Sequence[str]) -> pd.DataFrame:
+    """Moves summed by month: keys, month, the five moves, customers active."""
+    active = customer_months(snapshot, keys)
+    zero = nw.lit(0.0)
+    after = active.select(
+        *keys, "customer", month=nw.col("month") + 1, now=zero, before=nw.col("mrr")
+    )
+    now = active.select(*keys, "customer", "month", now=nw.col("mrr"), before=zero)
+    pairs = (
+        nw.concat([now, after])
+        .group_by(*keys, "customer", "month")
+        .agg(nw.col("now").sum(), nw.col("before").sum())
+        .with_columns(first=nw.col("month").min().over(*keys, "customer"))
+    )
+    had, has, rise = nw.col("before") > 0, nw.col("now") > 0, nw.col("now") - nw.col("before")
+    fresh = nw.col("month") == nw.col("first")
+    moves = {
+        "new": nw.when(has & ~had & fresh).then(nw.col("now")),
+        "expansion": nw.when(had & has & (rise > CENT)).then(rise),
+        "contraction": nw.when(had & has & (rise < -CENT)).then(-rise),
+        "churn": nw.when(had & ~has).then(nw.col("before")),
+        "reactivation": nw.when(has & ~had & ~fresh).then(nw.col("now")),
+    }
+    pairs = pairs.with_columns(
+        **{name: expression.otherwise(zero) for name, expression in moves.items()},
+        customers=nw.when(has).then(nw.lit(1)).otherwise(nw.lit(0)),
+    )
+    sums = [nw.col(name).sum() for name in [*MOVES, "customers"]]
+    return collect(pairs.group_by(*keys, "month").agg(*sums))
+
+
+def _periods(
+    snapshot: Snapshot, monthly: pd.DataFrame, names: list[str], keys: list[str], every: Every
+) -> pd.DataFrame:
+    calendar = months(snapshot)
+    fiscal = snapshot.definitions.fiscal_year_start
+    periods = [period_start(from_day(d), every, fiscal) for d in calendar["first_day"]]
+    calendar["period"] = pd.to_datetime(pd.Series(periods, dtype="object")).astype("datetime64[us]")
+    columns = [*names, "period", *VALUES, "start", *MOVES, "end"]
+    if calendar.empty:
+        return _typed(pd.DataFrame(columns=columns))
+    full = calendar[["month", "period"]]
+    if keys:
+        full = monthly[keys].drop_duplicates().merge(full, how="cross")
+    table = full.merge(monthly, on=[*keys, "month"], how="left")
+    table = table.fillna(dict.fromkeys([*MOVES, "customers"], 0))
+    rise = table["new"] + table["expansion"] + table["reactivation"]
+    table["net"] = rise - table["contraction"] - table["churn"]
+    table = table.sort_values([*keys, "month"], kind="stable", ignore_index=True)
+    by_group = table.groupby(keys, dropna=False) if keys else table.groupby(lambda _: 0)
+    table["end"] = by_group["net"].cumsum()
+    table["before"] = by_group["customers"].shift(1, fill_value=0)
+    result = table.groupby([*keys, "period"], dropna=False, as_index=False).agg(
+        **{name: (name, "sum") for name in MOVES},
+        end=("end", "last"),
+        net=("net", "sum"),
+        x=("customers", "last"),
+        n=("before", "first"),
+        months=("month", "count"),
+    )
+    result["start"] = result["end"] - result["net"]
+    whole = result["months"] == check_every(every)
+    first = result["period"] == result["period"].min()
+    result["note"] = np.where(whole | first, "", "to date")
+    result = result.assign(value=result["end"], low=np.nan, high=np.nan)
+    return _typed(result.rename(columns=dict(zip(keys, names, strict=True)))[columns])
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    money = dict.fromkeys(["value", "low", "high", "start", *MOVES, "end"], "float64")
+    result = frame.astype(
+        money | {"x": "int64", "n": "int64", "note": "str", "period": "datetime64[us]"}
+    )
+    return result.round(dict.fromkeys(money, 6)).reset_index(drop=True)
