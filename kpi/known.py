@@ -22,7 +22,7 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
     Added to deals: ``funnel`` (the pipeline whose stages it moves through), ``rank`` (place of its
     stage among the open stages), ``outcome`` never missing, ``closed_s``/``closed_day`` for closed
     deals only, ``lead`` (the lead it came from, from either side). Added to leads: ``deal`` (the
-    first deal linked), ``sql_day`` (when it counts as converted). Added to history: ``funnel`` and
+    first deal linked), ``converted_day`` never missing where a deal is linked. Added to history: ``funnel`` and
     ``place`` (position of the stage: the order of changes recorded at the same second).
     """
     steps = _stages(collect(raw["stages"]))
@@ -213,13 +213,13 @@ def _linked(leads: nw.LazyFrame, deals: nw.LazyFrame, engine: Engine) -> Frames:
         )
     )
     leads = leads.join(first, left_on="lead_id", right_on="lead", how="left").with_columns(
-        sql_day=nw.coalesce("converted_day", "deal_created_day")
+        converted_day=nw.coalesce("converted_day", "deal_created_day")
     )
     return {"leads": engine.keep(leads.drop("deal_created_day", "rewound")), "deals": deals}
 
 
 def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames:
-    """Apply what counts as a lead, an SQL and a win where the definitions say so."""
+    """Apply what counts as a lead and as a win where the definitions say so."""
     count = definitions.count
     if "won" in count:
         if count["won"].table != "deals":
@@ -244,15 +244,4 @@ def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames
             created_day=nw.col("first_day"), created_s=nw.col("first_day") * DAY
         )
         leads = leads.drop("first_day")
-    if "sql" in count:
-        first = first_days(frames, count["sql"])
-        if count["sql"].table == "deals":
-            own = frames["deals"].select("deal_id", "lead").join(
-                first, left_on="deal_id", right_on="id"
-            )
-            first = own.group_by("lead").agg(nw.col("first_day").min())
-            leads = leads.join(first, left_on="lead_id", right_on="lead", how="left")
-        else:
-            leads = leads.join(first, left_on="lead_id", right_on="id", how="left")
-        leads = leads.with_columns(sql_day=nw.col("first_day")).drop("first_day")
     return frames | {"leads": engine.keep(leads)}

@@ -19,11 +19,12 @@ def lead_conversion(
     *,
     by: str | Sequence[str] | None = None,
     every: Every | None = None,
+    to: Literal["deal", "mql", "sql"] = "deal",
     basis: Literal["cohort", "period"] = "cohort",
     horizon_days: int | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Share of leads that became a deal.
+    """Share of leads that became a deal (or a qualified lead).
 
     Parameters
     ----------
@@ -34,6 +35,9 @@ def lead_conversion(
     every : {"month", "quarter", "year"}, optional
         Period in which the lead was created (cohort), or in which leads were created and others
         converted (period).
+    to : {"deal", "mql", "sql"}
+        What the lead must become; ``mql`` and ``sql`` need ``[count.mql]`` or ``[count.sql]`` in
+        the definitions.
     basis : {"cohort", "period"}
         ``cohort`` (default): of the leads created, the share converted, leads still worked being
         censored and disqualified ones competing. ``period``: conversions in the period over leads
@@ -54,9 +58,8 @@ def lead_conversion(
 
     Notes
     -----
-    A lead is converted on ``converted_at``, else on the day its first linked deal was created;
-    ``[count.sql]`` in the definitions replaces this, ``[count.lead]`` says which leads count and
-    from when. A lead counts as disqualified from the day it entered a lead stage whose outcome is
+    A lead becomes a deal on ``converted_at``, else on the day its first linked deal was created.
+    ``[count.lead]`` in the definitions says which leads count and from when. A lead counts as disqualified from the day it entered a lead stage whose outcome is
     lost, as history has it.
 
     Examples
@@ -69,19 +72,37 @@ def lead_conversion(
     """
     snapshot.need("leads", of="lead_conversion")
     groups = Groups(snapshot, "leads", by, every)
+    leads = _until(snapshot, to)
     if basis == "cohort":
-        followed = groups.add_period(followed_leads(snapshot), "created_day")
+        followed = groups.add_period(followed_leads(snapshot, leads), "created_day")
         counted = durations(snapshot, followed, groups.keys, start="created_day", end="end")
         horizon = horizon_days or snapshot.definitions.horizon_days
         return groups.finish(
             incidence(counted, groups.keys, level=level, horizon_days=horizon)
         )
     if basis == "period":
-        return _period_ratio(groups, snapshot.leads.lazy())
+        return _period_ratio(groups, leads)
     raise TableError(f"basis={basis!r}; expected 'cohort' or 'period'")
 
 
-def followed_leads(snapshot: Snapshot) -> nw.LazyFrame:
+def _until(snapshot: Snapshot, to: str) -> nw.LazyFrame:
+    """Leads with ``converted_day``: when they became what is asked for."""
+    leads = snapshot.leads.lazy()
+    if to == "deal":
+        return leads
+    if to not in ("mql", "sql"):
+        raise TableError(f"to={to!r}; expected 'deal', 'mql' or 'sql'")
+    counted = snapshot.definitions.count.get(to)
+    first = snapshot.first_days(to)
+    if counted is not None and counted.table == "deals":
+        own = snapshot.deals.lazy().select("deal_id", "lead")
+        first = own.join(first, left_on="deal_id", right_on="id").group_by("lead")
+        first = first.agg(nw.col("first_day").min()).rename({"lead": "id"})
+    leads = leads.join(first, left_on="lead_id", right_on="id", how="left")
+    return leads.with_columns(converted_day=nw.col("first_day")).drop("first_day")
+
+
+def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
     """Leads with ``cause`` (0 still worked, 1 converted, 2 disqualified) and the day of its ``end``."""
     lost = (
         snapshot.stages.lazy()
@@ -96,25 +117,23 @@ def followed_leads(snapshot: Snapshot) -> nw.LazyFrame:
         .agg(nw.col("changed_day").max().alias("lost_day"))
     )
     now_lost = lost.with_columns(lost_now=nw.lit(value=True))
-    leads = (
-        snapshot.leads.lazy()
-        .join(now_lost, on="stage_id", how="left")
-        .join(recorded, left_on="lead_id", right_on="record_id", how="left")
+    leads = leads.join(now_lost, on="stage_id", how="left").join(
+        recorded, left_on="lead_id", right_on="record_id", how="left"
     )
-    converted = ~nw.col("sql_day").is_null()
+    converted = ~nw.col("converted_day").is_null()
     dropped = ~nw.col("lost_now").is_null() & ~nw.col("lost_day").is_null()
     cause = nw.when(converted).then(nw.lit(1)).otherwise(
         nw.when(dropped).then(nw.lit(2)).otherwise(nw.lit(0))
     )
-    end = nw.when(converted).then(nw.col("sql_day")).otherwise(nw.col("lost_day"))
+    end = nw.when(converted).then(nw.col("converted_day")).otherwise(nw.col("lost_day"))
     return leads.with_columns(cause=cause, end=end)
 
 
 def _period_ratio(groups: Groups, leads: nw.LazyFrame) -> pd.DataFrame:
     one = nw.when(~nw.col("lead_id").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
     created = count_by(groups.add_period(leads, "created_day"), groups.keys, n=one)
-    turned = leads.filter(~nw.col("sql_day").is_null())
-    converted = count_by(groups.add_period(turned, "sql_day"), groups.keys, x=one)
+    turned = leads.filter(~nw.col("converted_day").is_null())
+    converted = count_by(groups.add_period(turned, "converted_day"), groups.keys, x=one)
     both = created.merge(converted, how="outer", on=groups.keys) if groups.keys else created.join(converted)
     result = groups.complete(both.fillna({"x": 0, "n": 0}), x=0, n=0)
     result = result.astype({"x": "int64", "n": "int64"})

@@ -260,6 +260,8 @@ def _with_stages(snapshot: Snapshot, groups: Groups, rates: pd.DataFrame) -> pd.
     columns = [*groups.keys, "funnel", "rank", "value", "low", "high", "x", "n", "note"]
     if rates.empty:
         rates = pd.DataFrame(columns=[*columns, "mean_completed"])
+    if len(rates):
+        stages = stages[stages["funnel"].isin(rates["funnel"])]
     cells = rates[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
     rates = rates.astype({"funnel": "str", "rank": "int64"})
     table = cells.merge(rates, on=[*groups.keys, "funnel", "rank"], how="left")

@@ -1,0 +1,82 @@
+"""What the open leads and deals will still bring, each credited once, by step and age."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from kpi.planning.curve import Floats, Ints
+from kpi.planning.model import FunnelModel
+
+
+def arrivals(model: FunnelModel, step: int, ages: Sequence[int], end: int, days: Ints) -> Floats:
+    """Chance that a record open at `step` since so many days reaches `end` by each day.
+
+    The record must first go on from its step, given that it has not yet at that age; from there it
+    moves like any record that reached the next step. (Conditioning on the age in the step itself,
+    rather than on having no outcome yet, is what keeps a long-stalled deal from being credited
+    like one that moved on.)
+
+    Parameters
+    ----------
+    ages : sequence of int, (k,)
+        Days from reaching the step to the as-of date.
+    days : array of int, (d,)
+        Days after the as-of date, 0 or more.
+
+    Returns
+    -------
+    array, (k, d)
+        0 to 1, not falling; 0 where the record is older than any that history saw waiting.
+    """
+    onward = model.curve(step, step + 1)
+    last = int(days.max(initial=0))
+    ahead = np.arange(last + 1)
+    then = model.curve(step + 1, end).by(ahead) if end > step + 1 else np.ones(last + 1)
+    found = np.zeros((len(ages), len(days)))
+    for i, age in enumerate(ages):
+        if age < len(onward.waiting) and onward.waiting[age] > 0:
+            left = np.diff(onward.by(age + ahead)) / onward.waiting[age]
+            found[i] = np.concatenate([[0.0], np.convolve(left, then)[:last]])[days]
+    return np.minimum(found, 1.0)
+
+
+def expected(model: FunnelModel, edges: Sequence[int]) -> Floats:
+    """Expected arrivals of open records at every step, between the edges (days after the as-of date).
+
+    Returns
+    -------
+    array, (steps, len(edges) - 1)
+        Row i: records that reach step i or a later one for the first time in each span.
+    """
+    days = np.asarray(edges, dtype="int64")
+    total = np.zeros((len(model.steps), len(days) - 1))
+    for step, ages, count in _by_step(model):
+        for end in range(step + 1, len(model.steps)):
+            total[end] += count @ np.diff(arrivals(model, step, ages, end, days), axis=1)
+    return total
+
+
+def odds(model: FunnelModel, first: int, last: int) -> tuple[Floats, Floats]:
+    """Chance to win between two days after the as-of date, and how many records have it."""
+    chances, records = [np.zeros(0)], [np.zeros(0)]
+    for step, ages, count in _by_step(model):
+        by = arrivals(model, step, ages, model.top, np.array([first, last]))
+        gain = by[:, 1] - by[:, 0]
+        chances.append(gain[gain > 0])
+        records.append(count[gain > 0])
+    return np.concatenate(chances), np.concatenate(records)
+
+
+def _by_step(model: FunnelModel) -> Iterator[tuple[int, list[int], Floats]]:
+    for step, part in model.waiting.groupby("step"):
+        yield int(str(step)), part["age"].tolist(), part["n"].to_numpy(dtype="float64")
+
+
+def stalled(model: FunnelModel) -> int:
+    """Open records older than any that history saw waiting: credited nothing."""
+    n = 0
+    for row in model.waiting.itertuples(index=False):
+        onward = model.curves[int(row.step), int(row.step) + 1]
+        if row.age >= len(onward.waiting) or onward.waiting[int(row.age)] <= 0:
+            n += int(row.n)
+    return n
