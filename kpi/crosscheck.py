@@ -93,10 +93,10 @@ def _dates(frames: Mapping[str, pd.DataFrame], as_of: date) -> list[pd.DataFrame
     backward = closed & (day < created)
     reason = "closed before it was created: left out of durations"
     found.append(_odd(deals, backward, "deals", "close_date", reason))
-    future = closed & deals["closed_at"].isna() & (deals["close_date"] >= end.tz_localize(None))
-    reason = "closed with a date after the as-of date: counted as open"
-    found.append(_odd(deals, future, "deals", "close_date", reason))
     if "history" not in frames:
+        future = closed & deals["closed_at"].isna() & (deals["close_date"] >= end.tz_localize(None))
+        reason = "closed with a date after the as-of date: counted as open"
+        found.append(_odd(deals, future, "deals", "close_date", reason))
         undated = closed & day.isna()
         reason = "closed without a date: left out of rates by period and of durations"
         found.append(_odd(deals, undated, "deals", "close_date", reason))

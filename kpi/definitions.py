@@ -68,10 +68,14 @@ class Definitions:
         """Refuse settings that no number could rest on."""
         try:
             ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError) as error:
             raise TableError(
                 f"definitions: no time zone {self.time_zone!r}; expected a name like 'Europe/Berlin'"
             ) from error
+        _expect(
+            isinstance(self.reporting_currency, str) and self.reporting_currency != "",
+            f"reporting_currency = {self.reporting_currency!r}; expected a code such as 'USD'",
+        )
         _expect(
             isinstance(self.fiscal_year_start, int) and 1 <= self.fiscal_year_start <= 12,
             f"fiscal_year_start = {self.fiscal_year_start!r}; expected a month, 1 to 12",
@@ -112,6 +116,8 @@ class Definitions:
         if "pipelines" in raw:
             _expect(isinstance(raw["pipelines"], list), "pipelines: expected a list of ids")
             settings["pipelines"] = tuple(str(p) for p in raw["pipelines"])
+        for name in ("deal_types", "count"):
+            _expect(isinstance(raw.get(name, {}), dict), f"{name}: expected a table, [{name}]")
         if "count" in raw:
             settings["count"] = {name: _count(name, raw["count"][name]) for name in raw["count"]}
         return cls(**settings)

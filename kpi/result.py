@@ -102,8 +102,10 @@ def rate_note(n: float, low: float, high: float) -> str:
     """Return the reason where there is no rate, or a warning where it rests on little."""
     if n == 0:
         return "no_denominator: nothing to divide by"
-    if n < FEW or high - low > WIDE:
+    if n < FEW:
         return f"low_n: {n:.0f} only"
+    if high - low > WIDE:
+        return f"low_n: the interval is wider than {100 * WIDE:.0f} points"
     return ""
 
 

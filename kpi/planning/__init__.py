@@ -2,6 +2,14 @@
 
 from kpi.planning.chance import leads_for_wins
 from kpi.planning.model import FunnelModel
+from kpi.planning.needed import records_needed
 from kpi.planning.reverse import Plan, PlanError, reverse_funnel
 
-__all__ = ["FunnelModel", "Plan", "PlanError", "leads_for_wins", "reverse_funnel"]
+__all__ = [
+    "FunnelModel",
+    "Plan",
+    "PlanError",
+    "leads_for_wins",
+    "records_needed",
+    "reverse_funnel",
+]

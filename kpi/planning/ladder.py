@@ -1,6 +1,6 @@
 """The steps from lead to won, and the day on which each record first reached each of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import narwhals as nw
 import pandas as pd
@@ -41,6 +41,17 @@ class Ladder:
         """Every (step, later step)."""
         count = len(self.steps)
         return [(i, j) for i in range(count) for j in range(i + 1, count)]
+
+    def without_leads(self) -> "Ladder":
+        """Return the ladder that begins with deals, for leads that say nothing about wins."""
+        why = "no lead with a creation date was won: the funnel begins with deals"
+        return replace(
+            self,
+            steps=self.steps[1:],
+            has_leads=False,
+            lead_climbs=self.deal_climbs,
+            notes=(*self.notes, why),
+        )
 
     def followed(self, start: int, end: int) -> nw.LazyFrame:
         """Records that reached step `start`, followed to step `end`: ``start, end, cause``."""

@@ -83,13 +83,12 @@ class FunnelModel:
         """
         snapshot.need("deals", of="FunnelModel.fit")
         rungs = ladder(snapshot)
-        curves = {
-            pair: fitted(durations(snapshot, rungs.followed(*pair), [], start="start", end="end"))
-            for pair in rungs.pairs
-        }
+        curves = _curves(snapshot, rungs)
+        if rungs.has_leads and curves[0, len(rungs.steps) - 1].final == 0:
+            rungs = rungs.without_leads()
+            curves = _curves(snapshot, rungs)
         top = len(rungs.steps) - 1
-        first_deal = rungs.first_deal
-        if curves[first_deal, top].final == 0 or curves[0, top].final == 0:
+        if curves[0, top].final == 0:
             raise TableError(
                 f"no deal of new business was won in the data of {snapshot.source} up to "
                 f"{snapshot.as_of}: there is no rate to plan with; use FunnelModel.assume(...)"
@@ -242,6 +241,14 @@ class FunnelModel:
         return replace(self, factors=factors, values=values)
 
 
+def _curves(snapshot: Snapshot, rungs: Ladder) -> dict[tuple[int, int], Curve]:
+    """Incidence from every step to every later one."""
+    return {
+        pair: fitted(durations(snapshot, rungs.followed(*pair), [], start="start", end="end"))
+        for pair in rungs.pairs
+    }
+
+
 def _values(rungs: Ladder) -> Floats | None:
     """New MRR of deals won; None where none is recorded."""
     won = rungs.deals.filter(nw.col("outcome") == "won", nw.col("mrr") > 0).select("mrr")
@@ -289,7 +296,7 @@ def _notes(snapshot: Snapshot, rungs: Ladder, end_to_end: Curve) -> tuple[str, .
     if still > 0.05:
         days = len(end_to_end.share) - 1
         notes.append(
-            f"{still:.0%} of the {rungs.steps[0][0]} are still open at day {days}, the last with "
+            f"{still:.0%} of the {'leads' if rungs.has_leads else 'deals'} are still open at day {days}, the last with "
             "enough data: wins later than that are not counted on"
         )
     return tuple(notes)

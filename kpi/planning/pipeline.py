@@ -52,7 +52,8 @@ def expected(model: FunnelModel, edges: Sequence[int]) -> Floats:
     total = np.zeros((len(model.steps), len(days) - 1))
     for step, ages, count in _by_step(model):
         for end in range(step + 1, len(model.steps)):
-            total[end] += count @ np.diff(arrivals(model, step, ages, end, days), axis=1)
+            by = arrivals(model, step, ages, end, days)
+            total[end] += count @ np.maximum(np.diff(by, axis=1), 0.0)
     return total
 
 

@@ -1,0 +1,144 @@
+"""What a merge changes in one table: the rows that came in compared with the rows there are.
+
+Equal rows are left out (null equals null), so a sync that brings nothing new writes nothing.
+"""
+
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from kpi.tables import Kind, Table
+
+ARROW: dict[Kind, pa.DataType] = {
+    "id": pa.string(),
+    "text": pa.string(),
+    "time": pa.timestamp("us", "UTC"),
+    "date": pa.date32(),
+    "money": pa.float64(),
+    "number": pa.float64(),
+    "whole": pa.int64(),
+    "flag": pa.bool_(),
+}
+GONE = "_gone"
+LEAVING = pa.schema([("object", pa.string()), ("id", pa.string())])
+
+
+class Changes(NamedTuple):
+    """The rows to write, `GONE` true where one leaves by its key; and how many are what."""
+
+    rows: pa.Table
+    new: int
+    changed: int
+    removed: int
+
+
+def schema(table: Table) -> pa.Schema:
+    """Return the columns of a table on disk, all of them nullable.
+
+    >>> from kpi.tables import RATES
+    >>> schema(RATES).types
+    [DataType(string), DataType(date32[day]), DataType(double)]
+    """
+    return pa.schema([(c.name, ARROW[c.kind]) for c in table.columns])
+
+
+def changes(
+    table: Table,
+    current: ds.Dataset,
+    incoming: pa.Table | None,
+    leaving: pa.Table,
+    *,
+    replace: bool = False,
+) -> Changes:
+    """Compare what came in with what is there.
+
+    Parameters
+    ----------
+    table : Table
+        With a key, rows are compared by it. Without one, `incoming` takes the place of everything.
+    current : Dataset
+        The rows there are.
+    incoming : pyarrow.Table, optional
+        The rows that came, no key twice; None where none were asked for.
+    leaving : pyarrow.Table
+        ``object`` (``deal``, ``lead``) and ``id`` of the records to remove, even where they came in
+        as well. Out of ``history`` go all changes of these records.
+    replace : bool
+        Whether rows that did not come in leave too.
+
+    Examples
+    --------
+    >>> from kpi.tables import RATES
+    >>> def rates(*rows):
+    ...     rows = [dict(zip(("currency", "rate"), row)) for row in rows]
+    ...     return pa.Table.from_pylist(rows, schema=schema(RATES))
+    >>> there = ds.dataset(rates(("EUR", 1.1), ("GBP", 1.3)))
+    >>> came = rates(("EUR", 1.1), ("GBP", 1.2), ("CHF", 1.0))
+    >>> changes(RATES, there, came, LEAVING.empty_table())[1:]
+    (1, 1, 0)
+    """
+    if incoming is None:
+        incoming = schema(table).empty_table()
+        if not table.key:
+            return Changes(incoming, 0, 0, 0)
+    with duckdb.connect() as engine:
+        for name, rows in (("present", current), ("incoming", incoming), ("leaving", leaving)):
+            engine.register(name, rows)
+        if not table.key:
+            return _replaced(engine, incoming)
+        engine.execute(f"create temp table touched as {_touched(table)}")
+        engine.execute(f"create temp table gone as {_gone(table, replace=replace)}")
+        new, changed, removed = engine.execute(
+            "select (select count(*) from touched where not known),"
+            " (select count(*) from touched where known), (select count(*) from gone)"
+        ).fetchall()[0]
+        rows = engine.sql(
+            f"select * exclude (known), false as {GONE} from touched "  # noqa: S608 - own names
+            f"union all by name select *, true as {GONE} from gone"
+        ).to_arrow_table()
+    full = pa.schema([*schema(table), (GONE, pa.bool_())])
+    return Changes(rows.select(full.names).cast(full), new, changed, removed)
+
+
+def _replaced(engine: duckdb.DuckDBPyConnection, incoming: pa.Table) -> Changes:
+    """Compare tables without a key as bags of rows."""
+    new, removed = engine.execute(
+        "select (select count(*) from (from incoming except all from present)),"
+        " (select count(*) from (from present except all from incoming))"
+    ).fetchall()[0]
+    return Changes(incoming, new, 0, removed)
+
+
+def _touched(table: Table) -> str:
+    """Rows that came in and are new or differ; ``known`` where the key was there."""
+    rest = [name for name in table.names if name not in table.key]
+    differs = " or ".join(f"s.{name} is distinct from p.{name}" for name in rest)
+    return (
+        "select s.*, p.there is not null as known from incoming s "  # noqa: S608 - own names
+        f"left join (select *, true as there from present) p on {_same(table)} "
+        f"where (p.there is null or {differs}) and not {_leaves(table, 's')}"
+    )
+
+
+def _gone(table: Table, *, replace: bool) -> str:
+    """Keys of the rows that leave."""
+    key = ", ".join(f"p.{name}" for name in table.key)
+    absent = f"not exists (select 1 from incoming s where {_same(table)})"  # noqa: S608 - own names
+    condition = f"{_leaves(table, 'p')} or {absent}" if replace else _leaves(table, "p")
+    return f"select {key} from present p where {condition}"  # noqa: S608 - own names
+
+
+def _same(table: Table) -> str:
+    return " and ".join(f"(s.{name} is not distinct from p.{name})" for name in table.key)
+
+
+def _leaves(table: Table, row: str) -> str:
+    if table.name == "history":
+        named = f"l.id = {row}.record_id and l.object = coalesce({row}.object, 'deal')"
+    elif len(table.key) == 1:
+        named = f"l.id = {row}.{table.key[0]}"
+    else:
+        return "false"
+    return f"exists (select 1 from leaving l where {named})"  # noqa: S608 - own names

@@ -1,0 +1,230 @@
+"""Small companies for tests: frames built by hand, by seed, or by hypothesis."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import strategies as st
+
+from kpi import Definitions, Snapshot
+
+AS_OF = "2026-06-30"
+BORN = pd.Timestamp("2026-01-01")
+SOURCES = ("event", "referral", "website")
+Frames = dict[str, pd.DataFrame]
+
+
+def stages(*names: str) -> pd.DataFrame:
+    """Stages of one pipeline in order: those called Won and Lost close a deal, the rest are open."""
+    opens = names or ("S1", "S2", "S3", "Won", "Lost")
+    outcome = {"Won": "won", "Lost": "lost"}
+    return pd.DataFrame(
+        {
+            "object": "deal",
+            "stage_id": list(opens),
+            "position": range(1, len(opens) + 1),
+            "outcome": [outcome.get(name, "open") for name in opens],
+        }
+    )
+
+
+def snapshot(frames: Mapping[str, pd.DataFrame], as_of: str = AS_OF, **options: Any) -> Snapshot:
+    """Make a snapshot of plain frames; settings of `Definitions` go by their names."""
+    settings = {k: v for k, v in options.items() if k in Definitions.__dataclass_fields__}
+    rest = {k: v for k, v in options.items() if k not in settings}
+    return Snapshot.from_frames(frames, as_of=as_of, definitions=Definitions(**settings), **rest)
+
+
+def deals_on_paths(paths: Mapping[str, Sequence[str]], gap_days: int = 1) -> Frames:
+    """Build deals and history from the stages each deal went through, one move every few days."""
+    rows = [
+        (deal, stage, BORN + pd.Timedelta(days=gap_days * i))
+        for deal, path in paths.items()
+        for i, stage in enumerate(path)
+    ]
+    history = pd.DataFrame(rows, columns=["record_id", "stage_id", "changed_at"])
+    deals = pd.DataFrame(
+        {
+            "deal_id": list(paths),
+            "stage_id": [path[-1] for path in paths.values()],
+            "created_at": BORN,
+        }
+    )
+    return {"deals": deals, "history": history}
+
+
+def outcomes(**counts: int) -> pd.DataFrame:
+    """Build deals by outcome (``won=3, lost=2, open=1``), closed in February 2026."""
+    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    closed = [None if kind == "open" else "2026-02-10" for kind in kinds]
+    ids = [f"d{i}" for i in range(len(kinds))]
+    return pd.DataFrame(
+        {"deal_id": ids, "outcome": kinds, "created_at": "2026-01-05", "close_date": closed}
+    )
+
+
+def day(number: int) -> pd.Timestamp:
+    """Noon of a day counted from 1 January 2026."""
+    return BORN + pd.Timedelta(days=number, hours=12)
+
+
+def deal_rows(
+    deal: str, moves: Sequence[tuple[int, str]], source: str | None, lead: str | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Build one deal and its history; the deal stands as its last move left it."""
+    last_day, last = moves[-1]
+    closed = day(last_day) if last in ("Won", "Lost") else None
+    row = {
+        "deal_id": deal,
+        "stage_id": last,
+        "source": source,
+        "lead_id": lead,
+        "created_at": day(moves[0][0]),
+        "closed_at": closed,
+        "amount": 100.0 + moves[0][0],
+    }
+    changes = [
+        {"object": "deal", "record_id": deal, "stage_id": stage, "changed_at": day(at)}
+        for at, stage in moves
+    ]
+    return row, changes
+
+
+@st.composite
+def walks(draw: st.DrawFn, last_day: int = 180) -> list[tuple[int, str]]:
+    """Draw a way through the stages: skips, steps back, same-day moves, won, lost or still open."""
+    path = draw(st.lists(st.sampled_from(["S1", "S2", "S3"]), min_size=1, max_size=4))
+    end = draw(st.sampled_from(["Won", "Lost", None]))
+    names = [*path, end] if end else path
+    gaps = draw(st.lists(st.integers(0, 40), min_size=len(names), max_size=len(names)))
+    days = np.minimum(np.cumsum(gaps), last_day)
+    # changes of one day keep their order by the minute
+    return [(int(at), name) for at, name in zip(days, names, strict=True)]
+
+
+@st.composite
+def companies(draw: st.DrawFn, at_least: int = 0) -> Frames:
+    """Draw a whole small company: leads, deals with history, subscriptions, accounts."""
+    sources = st.sampled_from([*SOURCES, None])
+    lead_rows, deal_list, changes = [], [], []
+    for i in range(draw(st.integers(at_least, 6))):
+        born, source = draw(st.integers(0, 150)), draw(sources)
+        converts = draw(st.booleans())
+        if converts:
+            walk = draw(walks())
+            shifted = [(min(born + at, 180), stage) for at, stage in walk]
+            row, moved = deal_rows(f"from-{i}", shifted, source, f"lead-{i}")
+            deal_list.append(row)
+            changes += moved
+        lead_rows.append({"lead_id": f"lead-{i}", "created_at": day(born), "source": source})
+    for i in range(draw(st.integers(at_least, 6))):
+        row, moved = deal_rows(f"direct-{i}", draw(walks()), draw(sources), None)
+        deal_list.append(row)
+        changes += moved
+    return {
+        "stages": stages(),
+        "leads": _frame(lead_rows, ["lead_id", "created_at", "source"]),
+        "deals": _frame(
+            deal_list,
+            ["deal_id", "stage_id", "source", "lead_id", "created_at", "closed_at", "amount"],
+        ),
+        "history": _ordered(_frame(changes, ["object", "record_id", "stage_id", "changed_at"])),
+        "subscriptions": draw(subscriptions(at_least)),
+        "accounts": pd.DataFrame(
+            {
+                "account_id": [f"a{i}" for i in range(5)],
+                "billing_account_id": ["p0", "p0", "p1", "p2", "p3"],
+                "region": ["north", "north", "south", "south", None],
+            }
+        ),
+    }
+
+
+@st.composite
+def subscriptions(draw: st.DrawFn, at_least: int = 0) -> pd.DataFrame:
+    """Draw recurring lines: several a customer, gaps, equal days, some not ended."""
+    line = st.tuples(
+        st.integers(0, 4),
+        st.sampled_from([0.0, 10.0, 25.5, 99.99, 1200.0]),
+        st.integers(0, 400),
+        st.one_of(st.none(), st.integers(0, 300)),
+    )
+    drawn = draw(st.lists(line, min_size=at_least, max_size=8))
+    first = pd.Timestamp("2025-03-01")
+    rows = [
+        {
+            "subscription_id": f"s{i}",
+            "account_id": f"a{who}",
+            "mrr": mrr,
+            "starts_on": first + pd.Timedelta(days=start),
+            "ends_on": None if length is None else first + pd.Timedelta(days=start + length),
+        }
+        for i, (who, mrr, start, length) in enumerate(drawn)
+    ]
+    return _frame(rows, ["subscription_id", "account_id", "mrr", "starts_on", "ends_on"])
+
+
+def emptied(frames: Mapping[str, pd.DataFrame]) -> Frames:
+    """Return the same tables without rows; stages stay, they are settings."""
+    return {n: f if n == "stages" else f.iloc[:0] for n, f in frames.items()}
+
+
+def only(frames: Mapping[str, pd.DataFrame], **wanted: str) -> Frames:
+    """Cut leads and deals by hand to those that hold the values; history follows them."""
+    cut = dict(frames)
+    for column, value in wanted.items():
+        for table in ("leads", "deals"):
+            cut[table] = cut[table][cut[table][column] == value]
+    ids = [*cut["deals"]["deal_id"], *cut["leads"]["lead_id"]]
+    cut["history"] = cut["history"][cut["history"]["record_id"].isin(ids)]
+    return cut
+
+
+def known_at(frames: Mapping[str, pd.DataFrame], last: pd.Timestamp) -> Frames:
+    """Cut a company by hand to what was known at the end of a day."""
+    end = last + pd.Timedelta(days=1)
+    history = frames["history"][frames["history"]["changed_at"] < end]
+    deals = frames["deals"][frames["deals"]["created_at"] < end].copy()
+    stood = history.groupby("record_id")["stage_id"].last()
+    deals["stage_id"] = deals["deal_id"].map(stood)
+    deals["closed_at"] = deals["closed_at"].where(deals["closed_at"] < end)
+    lines = frames["subscriptions"]
+    lines = lines[lines["starts_on"] < end].copy()
+    lines["ends_on"] = lines["ends_on"].where(lines["ends_on"] < end)
+    leads = frames["leads"][frames["leads"]["created_at"] < end]
+    cut = {"deals": deals, "history": history, "subscriptions": lines, "leads": leads}
+    return dict(frames) | cut
+
+
+def random_walks(seed: int, count: int) -> Frames:
+    """Build deals on random ways by seed, a company large enough to compare with brute force."""
+    rng = np.random.default_rng(seed)
+    rows, changes = [], []
+    for i in range(count):
+        path = rng.choice(["S1", "S2", "S3"], rng.integers(1, 5)).tolist()
+        path += rng.choice(["Won", "Lost", ""], 1).tolist()
+        names = [name for name in path if name]
+        born = int(rng.integers(0, 120))
+        days = np.minimum(born + np.cumsum(rng.integers(0, 25, len(names))), 180)
+        moves = [(int(at), name) for at, name in zip(days, names, strict=True)]
+        row, moved = deal_rows(f"d{i}", moves, SOURCES[i % 3], None)
+        rows.append(row)
+        changes += moved
+    return {
+        "stages": stages(),
+        "deals": pd.DataFrame(rows),
+        "history": _ordered(pd.DataFrame(changes)),
+    }
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    moments = [c for c in columns if c.endswith(("_at", "_on"))]
+    return frame.astype(dict.fromkeys(moments, "datetime64[us]"))
+
+
+def _ordered(history: pd.DataFrame) -> pd.DataFrame:
+    """Give changes of one record and day the minutes that keep their order."""
+    minute = history.groupby(["record_id", "changed_at"]).cumcount()
+    return history.assign(changed_at=history["changed_at"] + pd.to_timedelta(minute, unit="min"))

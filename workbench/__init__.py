@@ -1,0 +1,1 @@
+"""What people see: charts, boards in notebooks, the files for leadership, the command line."""

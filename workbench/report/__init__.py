@@ -1,0 +1,1 @@
+"""What leadership receives: files made from a frozen plan or a run notebook, checked before writing."""
