@@ -18,6 +18,11 @@ KEPT = "kept, listed only"
 
 EARLIEST = pd.Timestamp("1970-01-01", tz="UTC")
 LATEST = pd.Timestamp("2100-01-01", tz="UTC")
+NAIVE = pd.Timestamp("1969-12-31"), pd.Timestamp("2100-01-02")
+ISO = (
+    r"^(?P<day>\d{4}-\d{2}-\d{2}|\d{8})"
+    r"(?P<time>[T ]\d{2}:?\d{2}(?::?\d{2}(?:\.\d{1,6})?)?)?\d*\s?(?P<offset>[zZ]|[+-]\d{2}(?::?\d{2})?)?$"
+)
 TRUE = {"true", "yes", "y", "1", "1.0", "t"}
 FALSE = {"false", "no", "n", "0", "0.0", "f"}
 
@@ -229,33 +234,42 @@ def _flags(text: pd.Series) -> pd.Series:
 
 
 def _moments(values: pd.Series, text: pd.Series, column: Column, time_zone: str) -> pd.Series:
-    zone = "UTC" if column.kind == "date" else time_zone
-    if pd.api.types.is_datetime64_any_dtype(values):
-        moments = values if values.dt.tz is not None else _localise(values, zone)
+    """Moments in UTC; for a date column the day they fall on in the company's time zone."""
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        moments = _parse(text, time_zone)
+    elif values.dt.tz is None:
+        moments = _localise(values.where((values >= NAIVE[0]) & (values < NAIVE[1])), time_zone)
     else:
-        moments = _parse(text, zone)
-    moments = moments.astype("datetime64[us, UTC]") if moments.dt.tz is None else moments
-    moments = moments.dt.tz_convert("UTC")
+        moments = values.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
     moments = moments.where((moments >= EARLIEST) & (moments < LATEST))
     if column.kind == "date":
-        return moments.dt.tz_localize(None).dt.normalize()
+        return moments.dt.tz_convert(time_zone).dt.tz_localize(None).dt.normalize()
     return moments
 
 
-def _parse(text: pd.Series, zone: str) -> pd.Series:
-    """Parse ISO text; what carries an offset keeps its moment, the rest is local to `zone`."""
-    offset = text.str.contains(r"(?:[zZ]|[+-]\d\d:?\d\d)$", regex=True, na=False)
+def _parse(text: pd.Series, time_zone: str) -> pd.Series:
+    """Parse ISO text; what carries an offset keeps its moment, the rest is local time."""
+    parts = text.str.extract(ISO)
     result = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us, UTC]")
-    naive = text[~offset].dropna()
-    if len(naive):
-        read = pd.to_datetime(naive, format="ISO8601", errors="coerce")
-        result[naive.index] = _localise(read, zone)
-    if offset.any():
-        result[offset] = pd.to_datetime(text[offset], format="ISO8601", errors="coerce", utc=True)
+    known = parts["day"].notna() & parts["day"].str[:4].between("1969", "2100")
+    plain = parts["day"].str.replace("-", "", regex=False) + parts["time"].fillna("")
+    read = pd.to_datetime(plain[known], format="ISO8601", errors="coerce").astype("datetime64[us]")
+    offset = parts.loc[known, "offset"]
+    local = offset.isna()
+    result[read.index[local]] = _localise(read[local], time_zone)
+    result[read.index[~local]] = (read[~local] - _shift(offset[~local])).dt.tz_localize("UTC")
     return result
+
+
+def _shift(offset: pd.Series) -> pd.Series:
+    """Offsets such as ``Z``, ``+01``, ``-0530`` as time differences."""
+    digits = offset.str.replace(r"[zZ:+-]", "", regex=True).str.ljust(4, "0").astype("int64")
+    sign = 1 - 2 * offset.str.startswith("-").astype("int64")
+    return pd.to_timedelta(sign * (digits // 100 * 60 + digits % 100), unit="min")
 
 
 def _localise(moments: pd.Series, zone: str) -> pd.Series:
     """Give a zone; an hour that the clock skips moves forward, one that it repeats is the first."""
-    local: Any = moments.dt.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    first = np.ones(len(moments), dtype=bool)
+    local: Any = moments.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
     return local.dt.tz_convert("UTC").astype("datetime64[us, UTC]")

@@ -93,12 +93,16 @@ def win_rate(
 
 def of_type(snapshot: Snapshot, deal_type: str | None) -> nw.LazyFrame:
     """Return the deals of one kind of business, or all."""
-    deals = snapshot.deals.lazy()
+    return only_type(snapshot.deals.lazy(), deal_type)
+
+
+def only_type(frame: nw.LazyFrame, deal_type: str | None) -> nw.LazyFrame:
+    """Return the rows, one or more per deal, that are about one kind of business, or all."""
     if deal_type is None:
-        return deals
+        return frame
     if deal_type not in DEAL_TYPES:
         raise TableError(f"deal_type={deal_type!r}; expected one of {DEAL_TYPES} or None")
-    return deals.filter(nw.col("deal_type") == deal_type)
+    return frame.filter(nw.col("deal_type") == deal_type)
 
 
 def _by_period_closed(groups: Groups, deals: nw.LazyFrame, level: float) -> pd.DataFrame:

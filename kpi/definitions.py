@@ -77,12 +77,12 @@ class Definitions:
             f"reporting_currency = {self.reporting_currency!r}; expected a code such as 'USD'",
         )
         _expect(
-            isinstance(self.fiscal_year_start, int) and 1 <= self.fiscal_year_start <= 12,
+            type(self.fiscal_year_start) is int and 1 <= self.fiscal_year_start <= 12,
             f"fiscal_year_start = {self.fiscal_year_start!r}; expected a month, 1 to 12",
         )
         _expect(
             self.horizon_days is None
-            or (isinstance(self.horizon_days, int) and self.horizon_days > 0),
+            or (type(self.horizon_days) is int and self.horizon_days > 0),
             f"horizon_days = {self.horizon_days!r}; expected a whole number of days above 0",
         )
         for word, kind in self.deal_types.items():

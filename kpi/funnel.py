@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kpi.cohorts import durations, incidence
-from kpi.deals import of_type
+from kpi.deals import only_type
 from kpi.engine import collect
 from kpi.periods import Every
 from kpi.reach import entries, reached, steps
@@ -94,30 +94,28 @@ def stage_conversion(
     if mode not in MODES:
         raise TableError(f"mode={mode!r}; expected one of {MODES}")
     groups = Groups(snapshot, "deals", by, every)
-    table = reached(snapshot).filter(~nw.col("furthest").is_null())
-    table = table.join(of_type(snapshot, deal_type).select("deal_id"), on="deal_id", how="semi")
+    table = only_type(reached(snapshot), deal_type).filter(~nw.col("furthest").is_null())
     table = groups.add_period(table, "created_day")
     last = steps(snapshot)
-    counted = _counts(groups, table, mode, last)
+    keys = [*groups.keys, "funnel", "rank"]
+    climbed = _followed(_each_rank(snapshot, table, "furthest", last), last)
+    followed = durations(snapshot, climbed, keys, start="start", end="end")
+    if mode == "furthest":
+        counted = followed.groupby(keys, dropna=False, as_index=False)["n"].sum()
+        counted = counted.rename(columns={"n": "reached"})
+    else:
+        counted = _counts(groups, table, mode, last)
     horizon = horizon_days or snapshot.definitions.horizon_days
-    followed = durations(
-        snapshot,
-        _followed(table, groups.keys, last),
-        [*groups.keys, "funnel", "rank"],
-        start="start",
-        end="end",
-    )
-    rates = incidence(
-        followed, [*groups.keys, "funnel", "rank"], level=level, horizon_days=horizon
-    )
+    rates = incidence(followed, keys, level=level, horizon_days=horizon)
     return _table(groups, counted, rates)
 
 
 def _counts(groups: Groups, table: nw.LazyFrame, mode: Mode, last: int) -> pd.DataFrame:
     """Deals that reached each rank under the rule: keys, funnel, rank, reached."""
     ranked = {
-        "furthest": lambda: _filled(table, "furthest", last),
-        "linear": lambda: _filled(_with_last(groups.snapshot, table), "final", last),
+        "linear": lambda: _each_rank(
+            groups.snapshot, _with_last(groups.snapshot, table), "final", last
+        ),
         "any": lambda: _entered(groups.snapshot, table),
         "all": lambda: _in_order(groups.snapshot, table, last),
     }[mode]()
@@ -125,13 +123,13 @@ def _counts(groups: Groups, table: nw.LazyFrame, mode: Mode, last: int) -> pd.Da
     return collect(ranked.group_by(*keys).agg(nw.len().alias("reached")))
 
 
-def _filled(table: nw.LazyFrame, column: str, last: int) -> nw.LazyFrame:
+def _each_rank(snapshot: Snapshot, table: nw.LazyFrame, column: str, last: int) -> nw.LazyFrame:
     """One row per deal and rank up to that in `column`."""
-    ranks = [
-        table.filter(nw.col(column) >= i).with_columns(rank=nw.lit(i, dtype=nw.Int64))
-        for i in range(last + 1)
-    ]
-    return nw.concat(ranks)
+    ranks = snapshot.once(
+        ("ranks", last), lambda: snapshot.engine.frame(pd.DataFrame({"rank": range(last + 1)}))
+    )
+    every = table.drop("rank").join(ranks, how="cross")
+    return every.filter(nw.col("rank") <= nw.col(column))
 
 
 def _with_last(snapshot: Snapshot, table: nw.LazyFrame) -> nw.LazyFrame:
@@ -171,34 +169,32 @@ def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFram
     return deals.join(nw.concat(passed), on="deal_id")
 
 
-def _followed(table: nw.LazyFrame, keys: Sequence[str], last: int) -> nw.LazyFrame:
-    """One row per deal and stage reached: when its clock starts and ends, and with what."""
-    parts = []
-    for i in range(last):
-        further = nw.col("furthest") > i
-        dated = further & ~nw.col(f"reach_{i + 1}").is_null()
-        lost = nw.col("outcome") == "lost"
-        cause = (
-            nw.when(dated)
-            .then(nw.lit(1))
-            .otherwise(
-                nw.when(further)
-                .then(nw.lit(-1))
-                .otherwise(nw.when(lost).then(nw.lit(2)).otherwise(nw.lit(0)))
-            )
-        )
-        here = table.filter(nw.col("furthest") >= i, nw.col("last") > i)
-        parts.append(
-            here.select(
-                *keys,
-                "funnel",
-                rank=nw.lit(i, dtype=nw.Int64),
-                start=nw.col(f"reach_{i}"),
-                end=nw.when(dated).then(nw.col(f"reach_{i + 1}")).otherwise(nw.col("closed_day")),
-                cause=cause,
-            )
-        )
-    return nw.concat(parts) if parts else table.select(*keys, "funnel", "rank").filter(nw.lit(False))
+def _followed(table: nw.LazyFrame, last: int) -> nw.LazyFrame:
+    """Add to deals by rank reached when their clock starts and ends, and with what.
+
+    Won is followed by nothing: its cause is -1 (cannot be told), so that it only adds to counts.
+    """
+    following = _reach(last, ahead=1)
+    further = nw.col("furthest") > nw.col("rank")
+    dated = further & ~following.is_null()
+    untold = further | (nw.col("rank") >= nw.col("last"))
+    lost = nw.col("outcome") == "lost"
+    closed = nw.when(lost).then(nw.lit(2)).otherwise(nw.lit(0))
+    open_ended = nw.when(untold).then(nw.lit(-1)).otherwise(closed)
+    return table.with_columns(
+        start=_reach(last),
+        end=nw.when(dated).then(following).otherwise(nw.col("closed_day")),
+        cause=nw.when(dated).then(nw.lit(1)).otherwise(open_ended),
+    )
+
+
+def _reach(last: int, ahead: int = 0) -> nw.Expr:
+    """Day on which a deal reached its row's rank, or the rank so many ahead of it."""
+    day = nw.lit(None, dtype=nw.Int64)
+    for i in range(last + 1 - ahead):
+        here = nw.col("rank") == i
+        day = nw.when(here).then(nw.col(f"reach_{i + ahead}")).otherwise(day)
+    return day
 
 
 def _table(groups: Groups, counted: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:

@@ -29,7 +29,10 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
     stages = engine.frame(steps)
     several = steps.loc[steps["object"] == "deal", "funnel"].ne("").any()
     history = raw["history"].filter(nw.col("changed_s") < cut)
-    history = _in_funnel(history.with_columns(object=_or("object", "deal")), several)
+    history = history.with_columns(object=_or("object", "deal"))
+    if several:
+        history = _with_pipeline(history, raw["deals"])
+    history = _in_funnel(history, several)
     places = stages.select("object", "funnel", "stage_id", place=nw.col("position"))
     history = history.join(places, on=["object", "funnel", "stage_id"], how="left")
     history = engine.keep(history)
@@ -50,9 +53,8 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
     frames = raw | {"stages": stages, "history": history}
     frames |= _linked(engine.keep(leads), engine.keep(deals), engine)
     frames = _counted(frames, definitions, engine)
-    dated = {"meetings": "booked_s", "suspects": "added_s", "costs": "month_s", "rates": "from_date_s"}
-    for name, column in dated.items():
-        frames[name] = raw[name].filter(nw.col(column).is_null() | (nw.col(column) < cut))
+    for name, column in {"meetings": "booked_day", "suspects": "added_day", "costs": "month_day"}.items():
+        frames[name] = raw[name].filter(nw.col(column).is_null() | (nw.col(column) <= last_day))
     signed = nw.coalesce("signed_on_day", "starts_on_day")
     frames["subscriptions"] = raw["subscriptions"].filter(signed <= last_day)
     return frames
@@ -101,6 +103,15 @@ def _stages(frame: pd.DataFrame) -> pd.DataFrame:
 def _in_funnel(frame: nw.LazyFrame, several: bool) -> nw.LazyFrame:  # noqa: FBT001 - private
     """Add ``funnel``: the pipeline, or "" for all where there is only one."""
     return frame.with_columns(funnel=_or("pipeline_id", "") if several else nw.lit(""))
+
+
+def _with_pipeline(history: nw.LazyFrame, deals: nw.LazyFrame) -> nw.LazyFrame:
+    """Fill the pipeline of changes that did not record one from their deal."""
+    own = deals.select("deal_id", object=nw.lit("deal"), own=nw.col("pipeline_id"))
+    filled = history.join(
+        own, left_on=["object", "record_id"], right_on=["object", "deal_id"], how="left"
+    )
+    return filled.with_columns(pipeline_id=nw.coalesce("pipeline_id", "own")).drop("own")
 
 
 def _or(column: str, value: str) -> nw.Expr:

@@ -8,41 +8,33 @@ from kpi.snapshot import Snapshot
 
 def steps(snapshot: Snapshot) -> int:
     """Number of open stages of the longest funnel; the step after the last of them is won."""
-    top = snapshot.stages.lazy().filter(nw.col("object") == "deal").select(nw.col("rank").max())
-    highest = collect(top)["rank"].iloc[0]
-    stages = snapshot.stages.lazy().filter(
-        nw.col("object") == "deal", nw.col("outcome") == "open"
-    )
-    opens = collect(stages.select(nw.col("rank").max()))["rank"].iloc[0]
-    return 0 if highest != highest or opens != opens else int(opens) + 1  # noqa: PLR0124 - nan
+    ranks = collect(_open_stages(snapshot).select("rank"))["rank"]
+    return 0 if ranks.empty else int(ranks.max()) + 1
 
 
 def entries(snapshot: Snapshot) -> nw.LazyFrame:
     """One row per deal and change of open stage: ``deal_id, rank, changed_day, changed_s, place``."""
-    open_stages = (
-        snapshot.stages.lazy()
-        .filter(nw.col("object") == "deal", nw.col("outcome") == "open")
-        .select("funnel", "stage_id", "rank")
-    )
     deals = snapshot.deals.lazy().select("deal_id", "funnel")
-    return (
-        snapshot.history.lazy()
-        .filter(nw.col("object") == "deal", ~nw.col("stage_id").is_null())
-        .select(
-            "changed_day",
-            "changed_s",
-            "place",
-            "funnel",
-            "stage_id",
-            deal_id=nw.col("record_id"),
-        )
-        .join(open_stages, on=["funnel", "stage_id"])
-        .join(deals, on=["deal_id", "funnel"])
+    moves = _stage_changes(snapshot).join(_open_stages(snapshot), on=["funnel", "stage_id"])
+    return moves.join(deals, on=["deal_id", "funnel"])
+
+
+def _open_stages(snapshot: Snapshot) -> nw.LazyFrame:
+    stages = snapshot.stages.lazy()
+    stages = stages.filter(nw.col("object") == "deal", nw.col("outcome") == "open")
+    return stages.select("funnel", "stage_id", "rank")
+
+
+def _stage_changes(snapshot: Snapshot) -> nw.LazyFrame:
+    changes = snapshot.history.lazy()
+    changes = changes.filter(nw.col("object") == "deal", ~nw.col("stage_id").is_null())
+    return changes.select(
+        "changed_day", "changed_s", "place", "funnel", "stage_id", deal_id=nw.col("record_id")
     )
 
 
 def reached(snapshot: Snapshot) -> nw.LazyFrame:
-    """One row per deal, computed once per snapshot.
+    """One row per deal; what its history says is computed once per snapshot.
 
     Returns
     -------
@@ -53,14 +45,18 @@ def reached(snapshot: Snapshot) -> nw.LazyFrame:
         day). A deal without history is taken to have entered the first stage on the day it was
         created, and its present stage at an unknown day.
     """
-    return snapshot.once("reached", lambda: _reached(snapshot))
+    found = snapshot.once("reached", lambda: _reached(snapshot))
+    return snapshot.deals.lazy().join(found, on="deal_id", how="left")
 
 
 def _reached(snapshot: Snapshot) -> nw.LazyFrame:
+    """What `reached` adds to deals, by ``deal_id``: few columns, so that keeping it is cheap."""
     count = steps(snapshot)
+    open_stages = _open_stages(snapshot)
     per_deal = (
-        entries(snapshot)
-        .group_by("deal_id")
+        _stage_changes(snapshot)
+        .join(open_stages, on=["funnel", "stage_id"])
+        .group_by("deal_id", "funnel")
         .agg(
             nw.col("rank").max().alias("highest"),
             *[
@@ -69,14 +65,12 @@ def _reached(snapshot: Snapshot) -> nw.LazyFrame:
             ],
         )
     )
-    deals = snapshot.deals.lazy().join(per_deal, on="deal_id", how="left")
-    won = nw.when(nw.col("outcome") == "won")
-    last = (
-        snapshot.stages.lazy()
-        .filter(nw.col("object") == "deal", nw.col("outcome") == "open")
-        .group_by("funnel")
-        .agg(last=nw.col("rank").max() + 1)
+    deals = snapshot.deals.lazy().select(
+        "deal_id", "funnel", "outcome", "rank", "created_day", "closed_day"
     )
+    deals = deals.join(per_deal, on=["deal_id", "funnel"], how="left")
+    won = nw.when(nw.col("outcome") == "won")
+    last = open_stages.group_by("funnel").agg(last=nw.col("rank").max() + 1)
     deals = deals.join(last, on="funnel", how="left")
     stage_rank = nw.when(nw.col("outcome") == "open").then(nw.col("rank"))
     furthest = nw.max_horizontal(
@@ -90,7 +84,7 @@ def _reached(snapshot: Snapshot) -> nw.LazyFrame:
         start = created if i == 0 else nw.lit(None, dtype=nw.Int64)
         closed = nw.when(nw.col("last") >= i).then(nw.col("won_day"))
         days.append(nw.min_horizontal(known, start, closed).alias(f"reach_{i}"))
-    return deals.with_columns(*days).drop([f"day_{i}" for i in range(count)])
+    return deals.select("deal_id", "highest", "last", "furthest", "won_day", *days)
 
 
 def _first_stage() -> nw.Expr:

@@ -88,7 +88,7 @@ def months(snapshot: Snapshot) -> pd.DataFrame:
     first = collect(snapshot.subscriptions.lazy().select(nw.col("starts_on_day").min()))
     earliest = first["starts_on_day"].iloc[0]
     rows = []
-    if earliest == earliest and earliest is not pd.NA:  # noqa: PLR0124 - not nan
+    if not pd.isna(earliest):
         start = month_start(from_day(earliest))
         while (following := month_start(start, 1)) and day_number(following) - 1 <= snapshot.as_of_day:
             rows.append((len(rows), day_number(start), day_number(following) - 1))

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from kpi.cohorts import durations
-from kpi.deals import of_type
+from kpi.deals import of_type, only_type
 from kpi.engine import collect
 from kpi.periods import Every
 from kpi.reach import entries
@@ -74,9 +74,7 @@ def stage_days(
     """
     snapshot.need("deals", "stages", "history", of="stage_days")
     groups = Groups(snapshot, "deals", by, every)
-    visits = snapshot.once("visits", lambda: _first_visits(snapshot))
-    visits = visits.join(of_type(snapshot, deal_type).select("deal_id"), on="deal_id", how="semi")
-    visits = groups.add_period(visits, "start")
+    visits = groups.add_period(only_type(_visits(snapshot), deal_type), "start")
     keys = [*groups.keys, "funnel", "rank"]
     counted = durations(snapshot, visits, keys, start="start", end="end")
     rows = [
@@ -159,34 +157,52 @@ def cycle_days(
     return groups.finish(result, ["km_median", "km_low", "km_high"])
 
 
+def _visits(snapshot: Snapshot) -> nw.LazyFrame:
+    """First visit of each deal to each open stage: its deal, start, end, cause (1 left, 0 not yet)."""
+    first = snapshot.once("visits", lambda: _first_visits(snapshot))
+    visits = first.join(snapshot.deals.lazy().drop("rank", "funnel"), on="deal_id")
+    left = ~nw.col("after").is_null() | (nw.col("outcome") != "open")
+    return visits.with_columns(
+        end=nw.coalesce("after", "closed_day"),
+        cause=nw.when(left).then(nw.lit(1)).otherwise(nw.lit(0)),
+    )
+
+
 def _first_visits(snapshot: Snapshot) -> nw.LazyFrame:
-    """First visit of each deal to each open stage: start, end, cause (1 left, 0 still there)."""
+    """First visits as history has them: ``deal_id, funnel, rank, start``, and the day ``after``.
+
+    A visit ends with the first change to another stage; the earliest such change of a stage ends
+    its first visit, since days never run backward.
+    """
     order = ["changed_s", "place"]
-    moves = (
-        snapshot.history.lazy()
-        .filter(nw.col("object") == "deal", ~nw.col("stage_id").is_null())
-        .select("record_id", "funnel", "stage_id", "changed_day", "changed_s", "place")
-        .with_columns(before=nw.col("stage_id").shift(1).over("record_id", order_by=order))
-        .filter(nw.col("before").is_null() | (nw.col("before") != nw.col("stage_id")))
-        .with_columns(after=nw.col("changed_day").shift(-1).over("record_id", order_by=order))
+    moves = snapshot.history.lazy().filter(
+        nw.col("object") == "deal", ~nw.col("stage_id").is_null()
+    )
+    moves = moves.select(
+        "funnel", "stage_id", "changed_day", "changed_s", "place", deal_id=nw.col("record_id")
+    )
+    following = moves.with_columns(
+        next_stage=nw.col("stage_id").shift(-1).over("deal_id", order_by=order),
+        next_day=nw.col("changed_day").shift(-1).over("deal_id", order_by=order),
+    )
+    leaves = nw.when(nw.col("next_stage") != nw.col("stage_id")).then(nw.col("next_day"))
+    first = following.group_by("deal_id", "stage_id").agg(
+        changed_s=nw.col("changed_s").min(),
+        start=nw.col("changed_day").min(),
+        after=leaves.min(),
     )
     stages = snapshot.stages.lazy().filter(
         nw.col("object") == "deal", nw.col("outcome") == "open"
     )
-    visits = moves.join(stages.select("funnel", "stage_id", "rank"), on=["funnel", "stage_id"])
-    first = visits.filter(
-        nw.col("changed_s") == nw.col("changed_s").min().over("record_id", "stage_id")
+    if len(collect(stages.select("funnel").unique())) > 1:
+        places = moves.select("deal_id", "stage_id", "changed_s", "funnel").unique()
+        first = first.join(places, on=["deal_id", "stage_id", "changed_s"])
+    else:
+        first = first.with_columns(funnel=nw.lit(""))
+    ranks = stages.select("funnel", "stage_id", "rank")
+    return first.join(ranks, on=["funnel", "stage_id"]).select(
+        "deal_id", "funnel", "rank", "start", "after"
     )
-    first = first.group_by("record_id", "funnel", "rank").agg(
-        start=nw.col("changed_day").min(), after=nw.col("after").min()
-    )
-    deals = snapshot.deals.lazy().drop("rank", "funnel")
-    joined_ = first.join(deals, left_on="record_id", right_on="deal_id").with_columns(
-        deal_id=nw.col("record_id"),
-        end=nw.coalesce("after", "closed_day"),
-    )
-    left = ~nw.col("after").is_null() | (nw.col("outcome") != "open")
-    return joined_.with_columns(cause=nw.when(left).then(nw.lit(1)).otherwise(nw.lit(0)))
 
 
 def _median_stay(counted: pd.DataFrame, level: float) -> dict[str, object]:

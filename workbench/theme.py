@@ -21,7 +21,7 @@ Examples
 >>> theme.mime_bundle(bars.to_dict())["text/plain"]
 'chart: Deals by stage. Demo holds 1,234 deals.'
 >>> theme.whole_text(1234), theme.money_text(12_345), theme.percent_text(0.34)
-('1,234', '$12.3K', '34 %')
+('1,234', '$12.3K', '34%')
 """
 
 import base64
@@ -64,7 +64,7 @@ MISSING = "–"
 WHOLE_LABEL = "(datum.value < 0 ? '−' : '') + format(abs(datum.value), ',.0f')"
 PERCENT_LABEL = (
     "(datum.value < 0 ? '−' : '') + "
-    "format(abs(100 * datum.value), abs(100 * datum.value) < 9.95 ? '.1~f' : '.0f') + ' %'"
+    "format(abs(100 * datum.value), abs(100 * datum.value) < 9.95 ? '.1~f' : '.0f') + '%'"
 )
 
 LAB_MIME = "application/vnd.vegalite.v5+json"
@@ -102,15 +102,15 @@ def money_text(value: float | None, symbol: str = "$") -> str:
 
 
 def percent_text(share: float | None) -> str:
-    """Write a share of 0 to 1 as ``34 %``, below 10 % with one decimal; missing as an en dash.
+    """Write a share of 0 to 1 as ``34%``, below 10 % with one decimal; missing as an en dash.
 
     Examples
     --------
     >>> percent_text(0.016)
-    '1.6 %'
+    '1.6%'
     """
     return _signed(
-        share, lambda size: f"{_plain(_rounded(100 * size, 1 if 100 * size < 9.95 else 0))} %"
+        share, lambda size: f"{_plain(_rounded(100 * size, 1 if 100 * size < 9.95 else 0))}%"
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.signal import fftconvolve
-from scipy.special import betaincinv, gammaincinv, gammaln, roots_legendre, xlogy
+from scipy.special import betaincinv, gammaincinv, gammaln, ndtr, roots_legendre, xlogy
 from scipy.stats import betabinom, binom
 
 Floats = NDArray[np.float64]
@@ -21,6 +21,8 @@ NODES = 32
 GRID = 1024
 REACH = 10.0
 NEGLIGIBLE = 1e-12
+LONG = 1_000  # wins; from here on convolve by FFT
+MANY = 5_000_000  # records times wins; from here on the pipeline's wins are taken as normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ class Total:
         wins = np.arange(len(self._short))
         means = leads * self._in_time * self._shares
         new = self._weights @ np.exp(xlogy(wins, means[:, None]) - means[:, None] - gammaln(wins + 1))
-        every = np.convolve(self._others, new)[: len(self._short)]
+        every = _convolved(self._others, new)
         return float(np.clip(1 - every @ self._short, 0.0, 1.0))
 
 
@@ -94,12 +96,29 @@ def _others(sources: Sources, count: int) -> Floats:
     wins = np.arange(count)
     means = sources.direct * factors[:, None]
     mass = np.exp(xlogy(wins, means) - means - gammaln(wins + 1))
+    if sources.records.sum() * count > MANY:
+        return _convolved(weights @ mass, weights @ _bell(sources, factors, count))
     for odds, records in zip(sources.odds, sources.records, strict=True):
         win = np.minimum(odds * factors, 1.0)[:, None]
         for _ in range(int(records)):
             mass[:, 1:] = mass[:, 1:] * (1 - win) + mass[:, :-1] * win
             mass[:, 0] *= 1 - win[:, 0]
     return weights @ mass
+
+
+def _bell(sources: Sources, factors: Floats, count: int) -> Floats:
+    """Wins of very many open records: the normal distribution on whole numbers."""
+    odds = np.minimum(sources.odds * factors[:, None], 1.0)
+    mean = odds @ sources.records
+    spread = np.sqrt(np.maximum((odds * (1 - odds)) @ sources.records, 1e-12))
+    edges = (np.arange(count + 1) - 0.5 - mean[:, None]) / spread[:, None]
+    return np.diff(ndtr(edges), axis=1)
+
+
+def _convolved(a: Floats, b: Floats) -> Floats:
+    """Distribution of a sum, as long as its parts."""
+    whole = np.convolve(a, b) if len(a) < LONG else fftconvolve(a, b)
+    return whole[: len(a)]
 
 
 def leads_for(total: Total, confidence: float) -> float:

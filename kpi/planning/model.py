@@ -260,7 +260,7 @@ def _monthly(snapshot: Snapshot, rungs: Ladder) -> dict[str, float]:
     """Leads, wins and direct deals a month over the last twelve whole months of the data."""
     first = collect(rungs.deals.select(nw.col("created_day").min()))["created_day"].iloc[0]
     nothing = {"direct_per_month": 0.0, "leads_per_month": np.nan, "wins_per_month": np.nan}
-    if first != first or first is pd.NA:  # noqa: PLR0124 - nan
+    if pd.isna(first):
         return nothing
     begin = max(from_day(first), snapshot.window_start or from_day(first))
     end = month_start(snapshot.as_of)
@@ -289,7 +289,7 @@ def _notes(snapshot: Snapshot, rungs: Ladder, end_to_end: Curve) -> tuple[str, .
     closed = rungs.deals.filter(nw.col("outcome") != "open").select(nw.len().alias("n"))
     n = int(collect(closed)["n"].iloc[0])
     first = collect(rungs.deals.select(nw.col("created_day").min()))["created_day"].iloc[0]
-    months = 0 if first != first else (snapshot.as_of_day - int(first)) / 30.44  # noqa: PLR0124
+    months = 0 if pd.isna(first) else (snapshot.as_of_day - int(first)) / 30.44
     if n < FEW_CLOSED or months < FEW_MONTHS:
         notes.append(f"not enough data to rely on: {n} deals closed over {months:.0f} months")
     still = float(end_to_end.waiting[-1])

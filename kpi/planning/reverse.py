@@ -15,6 +15,7 @@ from kpi.tables import TableError
 
 CHANCES = (0.5, 0.8, 0.9)
 USEFUL = 0.5
+MOST_WINS = 50_000
 
 
 class PlanError(TableError):
@@ -75,29 +76,6 @@ class Plan:
     def top(self) -> str:
         """What is created at the top of the funnel: ``leads`` or ``deals``."""
         return "deals" if self.total_leads is None else "leads"
-
-    @property
-    def target(self) -> str:
-        """The target in words."""
-        if self.wins is not None:
-            return f"{self.wins:,.10g} wins"
-        return f"{self.new_mrr:,.0f} of new monthly recurring revenue"
-
-    @property
-    def sentence(self) -> str:
-        """The answer in one sentence."""
-        until = f"{self.last_useful_month:%B %Y}"
-        if self.to_create == 0:
-            return (
-                f"No further {self.top} are needed for {self.target} from {self.start} to {self.by}: "
-                f"what exists already reaches it with a chance of {self.probability:.0%}."
-            )
-        months = self.months_to_create
-        pace = "" if len(months) == 1 else f", about {months.max():,.0f} a month"
-        return (
-            f"Create {self.to_create:,} {self.top} by the end of {until}{pace}, for "
-            f"{self.target} from {self.start} to {self.by} with a chance of {self.probability:.0%}."
-        )
 
     @property
     def months_to_create(self) -> pd.Series:
@@ -221,7 +199,10 @@ def _target(
     target = wins if wins is not None else new_mrr
     name = "wins" if wins is not None else "new_mrr"
     if target is None or not 0 < target < 1e12:
-        raise PlanError(f"{name} = {target}; expected a number above 0")
+        raise PlanError(f"{name} = {target:,.10g}; expected a number above 0")
+    expected_wins = target if wins is not None else target / (model.deal_value or 1.0)
+    if expected_wins > MOST_WINS:
+        raise PlanError(f"{name} = {target:,.0f} takes more than {MOST_WINS:,} wins: split the target")
     if wins is not None:
         return float(np.ceil(wins - 1e-9)), None
     if model.values is None:

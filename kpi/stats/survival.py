@@ -255,6 +255,8 @@ def _steps(
     t, k, start, weight = _checked(duration, cause, entry, count)
     causes = int(k.max(initial=1))
     time, place = np.unique(t, return_inverse=True)
+    if not len(time):
+        return {"time": time, "at_risk": np.zeros(0), "events": np.zeros((causes, 0))}
     leaving = np.bincount(place, weights=weight, minlength=len(time))
     entered = np.searchsorted(time, start, side="left")
     arriving = np.bincount(entered, weights=weight, minlength=len(time))

@@ -216,6 +216,7 @@ def _write(page: str, target: Path) -> Page:
     """Write all or nothing: a reader never meets half a page."""
     draft = target.with_name(f"{target.name}.part")
     data = page.encode()
+    target.parent.mkdir(parents=True, exist_ok=True)
     draft.write_bytes(data)
     draft.replace(target)
     return Page(target, len(data))

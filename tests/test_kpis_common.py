@@ -1,0 +1,309 @@
+"""What holds for every KPI of the catalogue, on whole small companies drawn by hypothesis."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from companies import AS_OF, BORN, SOURCES, companies, emptied, known_at, only, outcomes, snapshot
+from companies import stages as stage_frame
+from hypothesis import given, settings
+
+from kpi import Snapshot, TableError
+from kpi.catalogue import ENTRIES, KPIS
+from kpi.result import VALUES
+
+FEW = settings(derandomize=True, max_examples=6, deadline=None)
+CAMPAIGN = settings(derandomize=True, max_examples=150, deadline=None)
+BY = {  # a column by which each KPI can be cut
+    "lead_conversion": "source",
+    "win_rate": "source",
+    "stage_conversion": "source",
+    "stage_days": "source",
+    "cycle_days": "source",
+    "mrr_movements": "region",
+    "customer_churn": "region",
+}
+COHORT = {"win_rate": {"basis": "cohort"}}
+CUT_BY_SOURCE = [name for name, column in BY.items() if column == "source"]
+
+
+def all_results(snap, **options):
+    """Run every KPI, and the cohort basis where it is not the default, by name."""
+    found = {name: kpi(snap, **options) for name, kpi in KPIS.items()}
+    for name, basis in COHORT.items():
+        found[f"{name} cohort"] = KPIS[name](snap, **basis, **options)
+    return found
+
+
+def same(one, other):
+    """Compare the results of two snapshots, KPI by KPI; floats may differ by the order of sums."""
+    for name in one:
+        pd.testing.assert_frame_equal(one[name], other[name], rtol=1e-9, atol=1e-9, obj=name)
+
+
+def has_the_one_shape(name, table, keys=()):
+    """Check columns, types, and that what is given makes sense."""
+    start = len(keys)
+    assert list(table)[: start + len(VALUES)] == [*keys, *VALUES], name
+    assert table[["value", "low", "high"]].dtypes.eq("float64").all(), name
+    assert table[["x", "n"]].dtypes.eq("int64").all(), name
+    assert not np.isinf(table.select_dtypes("float64")).any(axis=None), name
+    assert (table["x"] >= 0).all(), name
+    assert (table["n"] >= 0).all(), name
+    explained = table["value"].notna() | (table["note"].fillna("") != "")
+    assert explained.all(), f"{name}: a missing value without a reason"
+    bounded = table.dropna(subset=["value"])
+    assert not (bounded["low"] > bounded["value"] + 1e-12).any(), name
+    assert not (bounded["high"] < bounded["value"] - 1e-12).any(), name
+    if next(e for e in ENTRIES if e.name == name.split()[0]).unit.startswith("share"):
+        assert (bounded["value"].between(0, 1)).all(), name
+        assert (table["x"] <= table["n"]).all(), name
+
+
+def holds_for(frames):
+    """Check order, purity, shape and filters on one company."""
+    before = {name: frame.copy(deep=True) for name, frame in frames.items()}
+    snap = snapshot(frames)
+    found = all_results(snap)
+    for name, frame in frames.items():
+        pd.testing.assert_frame_equal(frame, before[name])
+    for name, table in found.items():
+        has_the_one_shape(name, table, ["period"] if name == "mrr_movements" else [])
+    mixed = {name: frame.sample(frac=1, random_state=1) for name, frame in frames.items()}
+    same(found, all_results(snapshot(mixed)))
+    same(found, all_results(snap))  # nothing is remembered wrongly between two calls
+
+
+@FEW
+@given(companies())
+def test_row_order_and_repeated_calls_do_not_matter_and_nothing_is_changed(frames):
+    """Shuffled rows give the same; the frames put in stay as they were; the shape is the one."""
+    holds_for(frames)
+
+
+@pytest.mark.campaign
+@CAMPAIGN
+@given(companies())
+def test_the_same_on_many_more_companies(frames):
+    """The long form of the test above."""
+    holds_for(frames)
+
+
+def filters_agree(frames, source):
+    """A filter is the same as frames cut by hand, and as the rows of that group."""
+    snap = snapshot(frames)
+    filtered = snap.where(source=source)
+    by_hand = snapshot(only(frames, source=source))
+    for name in CUT_BY_SOURCE:
+        one = KPIS[name](filtered)
+        pd.testing.assert_frame_equal(one, KPIS[name](by_hand), obj=name)
+        grouped = KPIS[name](snap, by="source")
+        rows = grouped[grouped["source"] == source].drop(columns="source").reset_index(drop=True)
+        if len(rows):
+            pd.testing.assert_frame_equal(rows, one, obj=name)
+        else:
+            assert (one["n"] == 0).all(), name
+
+
+@FEW
+@given(companies(at_least=2))
+def test_a_filter_is_a_company_cut_by_hand_and_a_row_by_group(frames):
+    """where(source=x), frames of x alone, and the x row of by="source" give one answer."""
+    filters_agree(frames, SOURCES[0])
+
+
+@pytest.mark.campaign
+@CAMPAIGN
+@given(companies(at_least=1))
+def test_filters_agree_on_many_more_companies(frames):
+    """The long form of the test above, for every source."""
+    for source in SOURCES:
+        filters_agree(frames, source)
+
+
+def rewinds(frames, days):
+    """Rewinding is the same as never having known the rest."""
+    date = BORN + pd.Timedelta(days=days)
+    rewound = snapshot(frames).at(date.date())
+    by_hand = snapshot(known_at(frames, date), as_of=str(date.date()))
+    same(all_results(rewound), all_results(by_hand))
+
+
+@FEW
+@given(companies(at_least=2))
+def test_rewinding_is_never_having_known_the_rest(frames):
+    """at(date) equals a snapshot of frames cut by hand at that date."""
+    rewinds(frames, 75)
+
+
+@pytest.mark.campaign
+@CAMPAIGN
+@given(companies(at_least=1))
+def test_rewinding_on_many_more_companies(frames):
+    """The long form of the test above, at three dates."""
+    for days in (10, 75, 140):
+        rewinds(frames, days)
+
+
+def empty_company():
+    """Every table there, none with a row but the stages."""
+    columns = {
+        "leads": ["lead_id", "created_at", "source"],
+        "deals": ["deal_id", "stage_id", "created_at", "source"],
+        "history": ["record_id", "stage_id", "changed_at"],
+        "subscriptions": ["subscription_id", "account_id", "mrr", "starts_on"],
+        "accounts": ["account_id", "region"],
+    }
+    frames = {name: pd.DataFrame(columns=names) for name, names in columns.items()}
+    return emptied(frames | {"stages": stage_frame()})
+
+
+@pytest.mark.parametrize("name", KPIS)
+@pytest.mark.parametrize("cut", [{}, {"every": "month"}, {"by": True}, {"by": True, "every": "year"}])
+def test_tables_without_rows_give_no_value_and_a_reason(name, cut):
+    """No exception, no 0, no infinity: a missing value with its reason, or no row at all."""
+    options = cut | ({"by": BY[name]} if "by" in cut else {})
+    table = KPIS[name](empty_at_once(), **options)
+    assert table["value"].isna().all()
+    assert (table["n"] == 0).all()
+    assert (table["note"] != "").all()
+    if not cut and name != "mrr_movements":
+        assert len(table) > 0
+
+
+_KEPT: list[Snapshot] = []
+
+
+def empty_at_once():
+    """Make the empty company once: it cannot change."""
+    if not _KEPT:
+        _KEPT.append(snapshot(empty_company()))
+    return _KEPT[0]
+
+
+@pytest.mark.parametrize("name", ["stage_conversion", "stage_days"])
+def test_a_company_without_stages_has_no_stage_rows(name):
+    """A stages table without rows is no reason to fail."""
+    frames = empty_company() | {"stages": stage_frame().iloc[:0], "deals": outcomes(won=2)}
+    assert KPIS[name](snapshot(frames))["value"].isna().all()
+
+
+def two_sided(kind, count):
+    """Deals all of one outcome, with stages and history to match."""
+    deals = outcomes(**{kind: count})
+    last = {"won": "Won", "lost": "Lost", "open": "S2"}[kind]
+    history = [
+        {"record_id": deal, "stage_id": stage, "changed_at": at}
+        for deal in deals["deal_id"]
+        for stage, at in (("S1", "2026-01-05"), ("S2", "2026-01-20"), (last, "2026-02-10"))
+    ]
+    frames = {"deals": deals.assign(stage_id=last), "history": pd.DataFrame(history)}
+    return frames | {"stages": stage_frame()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "cohort", "further"),
+    [("open", None, 0.0, [1, 0]), ("won", 1.0, 1.0, [1, 1]), ("lost", 0.0, 0.0, [1, 0])],
+)
+@pytest.mark.parametrize("count", [1, 12])
+def test_all_open_all_won_all_lost_and_one_deal(kind, rate, cohort, further, count):
+    """One-sided companies, of one deal and of twelve, give the ends of the scale or nothing."""
+    snap = snapshot(two_sided(kind, count))
+    row = KPIS["win_rate"](snap).iloc[0]
+    assert row["value"] == rate or (rate is None and np.isnan(row["value"]))
+    assert row["n"] == (0 if kind == "open" else count)
+    assert KPIS["win_rate"](snap, basis="cohort")["value"].iloc[0] == cohort
+    assert KPIS["stage_conversion"](snap)["value"].tolist()[:2] == further
+    cycle = KPIS["cycle_days"](snap).iloc[0]
+    assert cycle["value"] == 36.0 if kind == "won" else np.isnan(cycle["value"])
+    assert KPIS["stage_days"](snap)["value"].iloc[0] == 15.0
+    for name, table in all_results(snap_with_leads(snap, count)).items():
+        has_the_one_shape(name, table, ["period"] if name == "mrr_movements" else [])
+
+
+def snap_with_leads(snap, count):
+    """Add leads and subscriptions, so that every KPI has its tables."""
+    frames = {n: snap.table(n).to_pandas() for n in ("deals", "stages", "history")}
+    leads = pd.DataFrame({"lead_id": [f"l{i}" for i in range(count)], "created_at": "2026-01-02"})
+    lines = pd.DataFrame(
+        {"subscription_id": ["s"], "account_id": ["a"], "mrr": [10.0], "starts_on": ["2026-01-01"]}
+    )
+    return snapshot(frames | {"leads": leads, "subscriptions": lines})
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_a_missing_table_is_named(name):
+    """A company that lacks the table hears which one, and for what."""
+    snap = Snapshot.from_frames({}, as_of=AS_OF)
+    with pytest.raises(TableError, match=rf"{name} needs the table\(s\) \["):
+        KPIS[name](snap)
+
+
+@pytest.mark.parametrize("name", KPIS)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"by": "colour"}, "by='colour': .* has no such column; it has", id="column"),
+        pytest.param({"every": "week"}, "every='week'; expected one of", id="period"),
+    ],
+)
+def test_an_unknown_column_or_period_is_refused_with_those_there_are(name, options, message):
+    """The message names what was asked for and what there is."""
+    with pytest.raises(TableError, match=message):
+        KPIS[name](empty_at_once(), **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("win_rate", {"basis": "created"}, "basis='created'; expected 'period' or 'cohort'"),
+        ("win_rate", {"deal_type": "old"}, "deal_type='old'; expected one of"),
+        ("lead_conversion", {"basis": "x"}, "basis='x'; expected 'cohort' or 'period'"),
+        ("lead_conversion", {"to": "won"}, "to='won'; expected 'deal', 'mql' or 'sql'"),
+        ("lead_conversion", {"to": "mql"}, r"definitions: \[count.mql\] is not set"),
+        ("stage_conversion", {"mode": "strict"}, "mode='strict'; expected one of"),
+        ("stage_days", {"deal_type": "old"}, "deal_type='old'; expected one of"),
+        ("cycle_days", {"deal_type": "old"}, "deal_type='old'; expected one of"),
+        ("stage_conversion", {"deal_type": "old"}, "deal_type='old'; expected one of"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_those_there_are(name, options, message):
+    """Every option that a docstring lists, with a word it does not list."""
+    with pytest.raises(TableError, match=message):
+        KPIS[name](empty_at_once(), **options)
+
+
+@pytest.mark.parametrize("name", ["win_rate", "lead_conversion", "stage_conversion", "cycle_days"])
+def test_an_impossible_level_is_refused(name):
+    """95 instead of 0.95 is the usual slip."""
+    snap = snap_with_leads(snapshot(two_sided("won", 12)), 12)
+    with pytest.raises(ValueError, match="level"):
+        KPIS[name](snap, level=95)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Kolkata"])
+def test_a_day_is_the_companys_day(zone):
+    """A win at ten minutes before or after local midnight falls in the local month."""
+    edges = ["2026-01-31 23:50", "2026-02-01 00:10"]
+    deals = pd.DataFrame(
+        {"deal_id": ["jan", "feb"], "outcome": "won", "created_at": "2026-01-10", "closed_at": edges}
+    )
+    local = deals.assign(
+        closed_at=[pd.Timestamp(at, tz=zone).tz_convert("UTC") for at in edges]
+    )
+    for frame in (deals, local):
+        snap = snapshot({"deals": frame}, time_zone=zone)
+        months = KPIS["win_rate"](snap, every="month")
+        assert months["x"].tolist() == [1, 1]
+        assert months["period"].dt.month.tolist() == [1, 2]
+        assert KPIS["cycle_days"](snap)["value"].iloc[0] == 21.5
+        assert snap.at("2026-01-31").deals.to_pandas()["outcome"].tolist() == ["open", "won"]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Kolkata"])
+def test_what_happens_after_the_last_local_minute_is_not_known(zone):
+    """A lead of ten minutes past local midnight after the as-of date is not in the data yet."""
+    leads = pd.DataFrame(
+        {"lead_id": ["last", "next"], "created_at": ["2026-06-30 23:50", "2026-07-01 00:10"]}
+    )
+    snap = snapshot({"leads": leads}, as_of="2026-06-30", time_zone=zone)
+    assert snap.leads.to_pandas()["lead_id"].tolist() == ["last"]

@@ -1,0 +1,5 @@
+"""`python -m workbench` is the command `reverse-funnel`."""
+
+from workbench.cli import main
+
+main()

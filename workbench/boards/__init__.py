@@ -1,0 +1,5 @@
+"""Boards: one question each, usable from any notebook in one line."""
+
+from workbench.boards.reverse_funnel import ReverseFunnelBoard
+
+__all__ = ["ReverseFunnelBoard"]

@@ -1,0 +1,159 @@
+"""The command `reverse-funnel`."""
+
+import json as json_text
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import connectors
+from connectors import ConnectorError
+from kpi import TableError, catalogue, explain
+from workbench.answer import answer
+from workbench.report.notebook import NOTEBOOKS, SAMPLES, run_notebook
+from workbench.report.privacy import PrivateContentError
+from workbench.report.static_page import NotebookError, render
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Plan sales backwards from a target, on your own CRM data.",
+)
+
+Data = Annotated[Path, typer.Option(help="Folder of canonical tables, export folder, or store.")]
+MappingFile = Annotated[Path | None, typer.Option(help="Mapping file of a foreign export.")]
+AsOf = Annotated[str | None, typer.Option(help="Last day that counts as known, like 2026-11-01.")]
+Out = Annotated[Path, typer.Option(help="Where the page is written.")]
+
+
+@app.command()
+def demo(
+    data: Data = SAMPLES,
+    mapping: MappingFile = None,
+    as_of: AsOf = None,
+    wins: Annotated[
+        float | None, typer.Option(help="Deals to win; default: as in the last six months.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Last day that counts; default: six months.")] = None,
+    confidence: Annotated[float, typer.Option(help="Chance wanted, 0 to 1.")] = 0.8,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, write no page.")] = False,
+    out: Out = Path("out") / "reverse_funnel.html",
+) -> None:
+    """Say how many leads to create by when for the target, and write the page for leadership."""
+    snapshot = connectors.open(data, as_of, mapping=mapping)
+    found = answer(snapshot, wins=wins, by=by, confidence=confidence)
+    if json:
+        typer.echo(json_text.dumps(found.json, indent=2, ensure_ascii=False))
+        return
+    typer.echo(str(found))
+    if len(snapshot.problems):
+        typer.echo(f"  {'Data':<21} {len(snapshot.problems):,} problems: reverse-funnel check {data}")
+    if found.plan is None:
+        return
+    parameters = {"DATA": str(data.resolve()), "AS_OF": str(snapshot.as_of)}
+    parameters |= {"MAPPING": str(mapping.resolve())} if mapping else {}
+    parameters |= {"WINS": found.wins, "BY": str(found.by), "CONFIDENCE": confidence}
+    typer.echo("\nWriting the page (it runs a notebook, about 15 seconds) ...", err=True)
+    page = run_and_render(NOTEBOOKS / "02_reverse_funnel.ipynb", out, parameters)
+    typer.echo(f"\nPage for leadership: {page}")
+
+
+@app.command()
+def report(
+    notebook: Annotated[Path, typer.Argument(help="A notebook, such as notebooks/01_funnel.ipynb.")],
+    out: Annotated[Path | None, typer.Option(help="Default: out/NAME.html.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE: run the notebook anew with this parameter."),
+    ] = None,
+    run: Annotated[bool, typer.Option("--run", help="Run the notebook anew first.")] = False,
+) -> None:
+    """Render a notebook to one static page: no code, no script, nothing loaded, no personal data."""
+    if not notebook.exists():
+        raise typer.BadParameter(f"there is no notebook {notebook}")
+    target = out or Path("out") / f"{notebook.stem}.html"
+    if set_ or run:
+        page = run_and_render(notebook, target, dict(_parameter(text) for text in set_ or []))
+    else:
+        page = render(notebook, target).path
+    typer.echo(str(page))
+
+
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(help="Folder of canonical tables or export folder.")],
+    mapping: MappingFile = None,
+) -> None:
+    """Say what would be read: rows accepted and rejected with reasons, columns not used, failed joins."""
+    found = connectors.read_folder(data, mapping=mapping)
+    typer.echo(str(found.report))
+    if found.as_of is not None:
+        problems = connectors.open(data, mapping=mapping).problems
+        listed = problems[problems["action"] == "kept, listed only"]
+        for reason, rows in listed.groupby(["table", "column", "reason"]):
+            typer.echo(f"{reason[0]}.{reason[1]}: {len(rows):,} rows {reason[2]}")
+
+
+@app.command()
+def keep(
+    data: Annotated[Path, typer.Argument(help="Folder of canonical tables or export folder.")],
+    store: Annotated[Path, typer.Option(help="Folder of the store; made if it is not there.")],
+    mapping: MappingFile = None,
+) -> None:
+    """Keep an export in a local store: a new version, every earlier one still there."""
+    result = connectors.keep(data, store, mapping=mapping)
+    typer.echo(f"sync {result.sync_id}, as of {result.as_of}")
+    typer.echo(result.counts.to_string(index=False))
+
+
+@app.command()
+def kpis(name: Annotated[str | None, typer.Argument(help="A KPI to explain.")] = None) -> None:
+    """List every KPI, or explain one."""
+    if name is None:
+        typer.echo(catalogue()[["name", "question", "unit", "basis"]].to_string(index=False))
+    else:
+        typer.echo(str(explain(name)))
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on the start notebook."""
+    root = NOTEBOOKS.parent
+    paths = [str(root), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    start = NOTEBOOKS / "02_reverse_funnel.ipynb"
+    command = [sys.executable, "-m", "jupyter", "lab", str(start), "--LabApp.news_url="]
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
+
+
+def run_and_render(notebook: Path, out: Path, parameters: dict[str, object]) -> Path:
+    """Run a notebook with parameters, render it, and return the page written."""
+    with run_notebook(notebook, parameters) as done:
+        return render(done, out).path
+
+
+def _parameter(text: str) -> tuple[str, object]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise typer.BadParameter(f"--set {text!r}: expected NAME=VALUE")
+    try:
+        return name, json_text.loads(value)
+    except ValueError:
+        return name, value
+
+
+def main() -> None:
+    """Run the command; a known error is one plain sentence, not a traceback."""
+    try:
+        app()
+    except (ConnectorError, TableError, NotebookError, PrivateContentError) as error:
+        typer.echo(f"reverse-funnel: {error}", err=True)
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    main()

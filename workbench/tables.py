@@ -1,0 +1,145 @@
+"""KPI tables and plans as people read them: rounded, labelled, missing said in words."""
+
+import pandas as pd
+
+from kpi import Snapshot, stage_conversion
+from kpi.planning import FunnelModel, Plan
+from workbench.theme import MISSING, money_text, percent_text, whole_text
+
+
+def rate_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Any KPI table of shares: the groups, then the rate, its interval, its counts and note."""
+    groups = [c for c in table.columns if c not in _NUMBERS]
+    shown = table[groups].copy()
+    for column in groups:
+        if pd.api.types.is_datetime64_any_dtype(shown[column]):
+            shown[column] = shown[column].dt.strftime("%b %Y")
+        else:
+            shown[column] = shown[column].astype("object").where(shown[column].notna(), "(none)")
+    shown["rate"] = [percent_text(v) for v in table["value"]]
+    shown["95 % interval"] = [_interval(r.low, r.high) for r in table.itertuples()]
+    shown["counts"] = [f"{r.x:,} of {r.n:,}" for r in table.itertuples()]
+    shown["note"] = table["note"]
+    return shown.set_index(groups[0]) if groups else shown
+
+
+def conversion_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`kpi.stage_conversion`: what the CRM's report would show, and what follows open deals."""
+    columns = ["label", "value", "low", "high", "x", "n", "note"]
+    shown = rate_table(table[columns]).rename_axis("stage")
+    shown.insert(0, "deals reached", [whole_text(v) for v in table["reached"]])
+    shown.insert(1, "plain ratio", [percent_text(v) for v in table["rate"]])
+    return shown.rename(columns={"rate": "went further"})
+
+
+def days_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`kpi.stage_days`: the median stay with its interval, and the mean other tools show."""
+    return pd.DataFrame(
+        {
+            "stage": table["label"],
+            "median days": [whole_text(v) for v in table["value"]],
+            "95 % interval": [_days(r.low, r.high) for r in table.itertuples()],
+            "visits": [f"{r.x:,} of {r.n:,} completed" for r in table.itertuples()],
+            "mean of completed": [_one(v) for v in table["mean_completed"]],
+            "note": table["note"],
+        }
+    ).set_index("stage")
+
+
+def movement_table(table: pd.DataFrame, symbol: str = "$") -> pd.DataFrame:
+    """`kpi.mrr_movements` by period, money short."""
+    money = ["start", "new", "expansion", "reactivation", "contraction", "churn", "end"]
+    shown = pd.DataFrame({"period": table["period"].dt.strftime("%b %Y")})
+    for column in money:
+        shown[column] = [money_text(v, symbol) for v in table[column]]
+    return shown.assign(customers=table["x"], note=table["note"]).set_index("period")
+
+
+def plan_table(plan: Plan) -> pd.DataFrame:
+    """What the plan needs, one row per stage and one column per month, with the total."""
+    wide = plan.table.pivot_table(index="stage", columns="month", values="need", sort=False)
+    labels = plan.table.drop_duplicates("stage").set_index("stage")["label"]
+    shown = pd.DataFrame(index=pd.Index([labels[stage] for stage in wide.index], name="stage"))
+    whole = plan.table["stage"].iloc[0]
+    for month in wide.columns:
+        shown[f"{month:%b %Y}"] = [
+            whole_text(v) if stage == whole else _one(v) for stage, v in wide[month].items()
+        ]
+    totals = wide.sum(axis=1)
+    shown["total"] = [whole_text(v) if s == whole else _one(v) for s, v in totals.items()]
+    return shown
+
+
+def credit_table(plan: Plan) -> pd.DataFrame:
+    """Where the wins come from, each credited once."""
+    total = plan.from_pipeline + plan.from_direct + plan.from_new
+    rows = {
+        "leads and deals open now": plan.from_pipeline,
+        "direct deals (without a lead), yet to come": plan.from_direct,
+        f"{plan.top} this plan creates": plan.from_new,
+        "expected in all": total,
+    }
+    return pd.DataFrame({"wins": [_one(v) for v in rows.values()]}, index=pd.Index(list(rows)))
+
+
+def chance_table(plan: Plan) -> pd.DataFrame:
+    """What the same target takes for a 50, 80 and 90 % chance."""
+    return pd.DataFrame(
+        {
+            "chance": [percent_text(q) for q in plan.needs],
+            f"{plan.top} to create": [whole_text(n) for n in plan.needs.values()],
+        }
+    ).set_index("chance")
+
+
+_NUMBERS = {"value", "low", "high", "x", "n", "note", "monthly"}
+
+
+def _interval(low: float, high: float) -> str:
+    return MISSING if pd.isna(low) else f"{percent_text(low)} to {percent_text(high)}"
+
+
+def _days(low: float, high: float) -> str:
+    if pd.isna(low):
+        return MISSING
+    return f"{low:.0f} or more" if pd.isna(high) else f"{low:.0f} to {high:.0f}"
+
+
+def _one(value: float) -> str:
+    return MISSING if pd.isna(value) else f"{value:,.1f}"
+
+
+def counting_rules(snapshot: Snapshot) -> pd.DataFrame:
+    """Deals reached and plain ratio at each stage under the four counting rules, side by side."""
+    rules = {
+        "furthest reached": "furthest",
+        "every stage in order": "all",
+        "any stage": "any",
+        "linear": "linear",
+    }
+    shown = pd.DataFrame()
+    for rule, mode in rules.items():
+        table = stage_conversion(snapshot, mode=mode)
+        shown["stage"] = table["label"]
+        shown[rule] = [
+            f"{r.reached:,}" if pd.isna(r.rate) else f"{r.reached:,} → {percent_text(r.rate)}"
+            for r in table.itertuples()
+        ]
+    return shown.set_index("stage")
+
+
+def model_table(model: FunnelModel) -> pd.DataFrame:
+    """Rates the plan rests on: each step's share that goes on, with interval and counts."""
+    labels = {step.name: step.label for step in model.steps}
+    after = [step.label for step in model.steps[1:]]
+    rows = [
+        {
+            "from": labels[name],
+            "to": to,
+            "rate": percent_text(rate.value),
+            "95 % interval": _interval(rate.low, rate.high),
+            "counts": f"{rate.x:,} of {rate.n:,}" if rate.n else "assumed",
+        }
+        for (name, rate), to in zip(model.rates.items(), after, strict=True)
+    ]
+    return pd.DataFrame(rows).set_index("from")

@@ -1,0 +1,89 @@
+"""Plans and data in plain words, as Markdown: for notebooks and the page made of them."""
+
+from datetime import date
+
+import numpy as np
+from IPython.display import Markdown
+
+from kpi import Snapshot
+from kpi.planning import FunnelModel, Plan
+from workbench.theme import money_text, percent_text
+
+
+def sentence(plan: Plan) -> str:
+    """Say the answer in one sentence."""
+    goal = f"{target(plan)} between {day(plan.start)} and {day(plan.by)}"
+    if plan.to_create == 0:
+        return (
+            f"No further {plan.top} are needed for {goal}: what is open now reaches it with a "
+            f"chance of {percent_text(plan.probability)}."
+        )
+    months = plan.months_to_create
+    pace = "" if len(months) == 1 else f", about {months.max():,.0f} a month"
+    return (
+        f"Create {plan.to_create:,} {plan.top} by the end of {plan.last_useful_month:%B %Y}{pace}, "
+        f"for {goal} with a chance of {percent_text(plan.probability)}."
+    )
+
+
+def target(plan: Plan) -> str:
+    """Say the target."""
+    if plan.wins is not None:
+        return f"{plan.wins:,.10g} wins"
+    return f"{money_text(plan.new_mrr, '')} of new monthly recurring revenue"
+
+
+def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
+    """Say what stands behind the answer: name and text of each fact."""
+    open_now = int(model.waiting["n"].sum())
+    chances = "; ".join(f"{percent_text(q)}: {n:,} {plan.top}" for q, n in plan.needs.items())
+    found = [
+        ("More or less certain", chances),
+        (
+            "Already open",
+            f"{open_now:,} leads and deals, {plan.from_pipeline:,.1f} wins to expect from them in "
+            f"time; direct deals bring {plan.from_direct:,.1f}, new {plan.top} {plan.from_new:,.1f}",
+        ),
+        (
+            "Already too late",
+            f"{percent_text(plan.too_late)} of the target, at a steady pace, would need {plan.top} "
+            f"that exist already; new ones pay off mostly up to {plan.last_useful_month:%B %Y}",
+        ),
+    ]
+    if not np.isnan(model.leads_per_month) and plan.total_leads is not None:
+        pace = f"{model.leads_per_month:,.0f} leads a month over the last twelve months"
+        found.append(("Usual pace", pace))
+    return found
+
+
+def answer(plan: Plan, model: FunnelModel, snapshot: Snapshot) -> Markdown:
+    """Return the answer and what stands behind it."""
+    lines = [f"**{sentence(plan)}**", ""]
+    lines += [f"- {name}: {text}." for name, text in facts(plan, model)]
+    lines += ["", f"*{_plain(snapshot.described)}*"]
+    return Markdown("\n".join(lines))
+
+
+def caveats(plan: Plan) -> Markdown:
+    """Return what the reader must know, one line each."""
+    return Markdown("\n".join(f"- {_plain(note)}" for note in plan.notes) or "None.")
+
+
+def definitions(snapshot: Snapshot) -> Markdown:
+    """Return what counts, in the grammar of definitions.toml."""
+    settings = snapshot.definitions
+    return Markdown(f"Definitions {settings.version}:\n\n```toml\n{settings.to_toml()}\n```")
+
+
+def day(value: date) -> str:
+    """Write a date as people do, the same on every system.
+
+    >>> day(date(2026, 12, 1))
+    '1 December 2026'
+    """
+    return f"{value.day} {value:%B %Y}"
+
+
+def _plain(text: str) -> str:
+    """Keep words from the data from acting as Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#|~$" else c for c in text)
