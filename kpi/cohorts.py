@@ -43,10 +43,10 @@ def durations(
     ended = nw.when(nw.col(cause) == 0).then(nw.lit(snapshot.as_of_day)).otherwise(nw.col(end))
     days = nw.coalesce(ended - nw.col(start), nw.lit(-1))
     entry = nw.lit(0) if window is None else nw.lit(window) - nw.col(start)
-    observed = frame.with_columns(duration=days, entry=entry)
-    usable = (nw.col("duration") >= 0) & (nw.col(cause) >= 0)
+    observed = frame.select(*keys, cause=nw.col(cause), duration=days, entry=entry)
+    usable = (nw.col("duration") >= 0) & (nw.col("cause") >= 0)
     observed = observed.with_columns(
-        cause=nw.when(usable).then(nw.col(cause)).otherwise(nw.lit(-1)),
+        cause=nw.when(usable).then(nw.col("cause")).otherwise(nw.lit(-1)),
         duration=nw.when(usable).then(nw.col("duration")).otherwise(nw.lit(0)),
         entry=nw.when(usable & (nw.col("entry") > 0)).then(nw.col("entry")).otherwise(nw.lit(0)),
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from kpi.engine import collect
 from kpi.periods import Every, check_every, from_day, period_start
-from kpi.recurring import customer_months, months
+from kpi.recurring import customer_lines, months
 from kpi.result import Groups, joined, shares
 from kpi.snapshot import Snapshot
 
@@ -102,14 +102,19 @@ def _spans(snapshot: Snapshot, calendar: pd.DataFrame, every: Every | None) -> p
 
 def _lost(snapshot: Snapshot, groups: Groups, spans: pd.DataFrame) -> pd.DataFrame:
     """Customers at the start of each period (``n``) and how many of them are gone (``x``)."""
-    active = customer_months(snapshot, groups.columns)
-    start = active.join(snapshot.engine.frame(spans), left_on="month", right_on="before")
-    still = customer_months(snapshot).select("customer", last=nw.col("month"), here=nw.lit(1))
-    ends = start.join(still, on=["customer", "last"], how="left").with_columns(
+    ends = months(snapshot)[["month", "last_day"]]
+    days = spans.merge(ends.rename(columns={"month": "before", "last_day": "day"}), on="before")
+    days = days.merge(ends.rename(columns={"month": "last"}), on="last")
+    periods = snapshot.engine.frame(days[["period", "day", "last_day"]])
+    here = _active(customer_lines(snapshot, groups.columns), periods, "day")
+    start = here.select(*groups.columns, "customer", "period").unique()
+    still = _active(customer_lines(snapshot), periods, "last_day")
+    still = still.select("customer", "period", here=nw.lit(1)).unique()
+    both = start.join(still, on=["customer", "period"], how="left").with_columns(
         gone=nw.when(nw.col("here").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)),
     )
     keys = [*groups.columns, "period"]
-    counts = ends.group_by(*keys).agg(x=nw.col("gone").sum(), n=nw.len())
+    counts = both.group_by(*keys).agg(x=nw.col("gone").sum(), n=nw.len())
     counted = collect(counts).astype({"x": "int64", "n": "int64", "period": "int64"})
     full = spans[["period", "months"]]
     if full.empty:
@@ -118,3 +123,11 @@ def _lost(snapshot: Snapshot, groups: Groups, spans: pd.DataFrame) -> pd.DataFra
         full = counted[groups.columns].drop_duplicates().merge(full, how="cross")
     counted = full.merge(counted, on=keys, how="left").fillna({"x": 0, "n": 0})
     return counted.astype({"x": "int64", "n": "int64"})
+
+
+def _active(lines: nw.LazyFrame, periods: nw.LazyFrame, day: str) -> nw.LazyFrame:
+    """Lines that run on the `day` of each period."""
+    return lines.join(periods, how="cross").filter(
+        nw.col("starts_on_day") <= nw.col(day),
+        nw.col("ends_on_day").is_null() | (nw.col("ends_on_day") > nw.col(day)),
+    )

@@ -18,6 +18,16 @@ from kpi.tables import TableError
 
 Mode = Literal["furthest", "all", "any", "linear"]
 MODES = ("furthest", "all", "any", "linear")
+NEEDED = (
+    "deal_id",
+    "funnel",
+    "rank",
+    "outcome",
+    "created_day",
+    "closed_day",
+    "furthest",
+    "last",
+)
 
 
 def stage_conversion(
@@ -94,9 +104,10 @@ def stage_conversion(
     if mode not in MODES:
         raise TableError(f"mode={mode!r}; expected one of {MODES}")
     groups = Groups(snapshot, "deals", by, every)
-    table = only_type(reached(snapshot), deal_type).filter(~nw.col("furthest").is_null())
-    table = groups.add_period(table, "created_day")
     last = steps(snapshot)
+    table = only_type(reached(snapshot), deal_type).filter(~nw.col("furthest").is_null())
+    used = [*groups.columns, *NEEDED, *(f"reach_{i}" for i in range(last + 1))]
+    table = groups.add_period(table.select(dict.fromkeys(used)), "created_day")
     keys = [*groups.keys, "funnel", "rank"]
     climbed = _followed(_each_rank(snapshot, table, "furthest", last), last)
     followed = durations(snapshot, climbed, keys, start="start", end="end")

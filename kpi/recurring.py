@@ -96,58 +96,78 @@ def months(snapshot: Snapshot) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["month", "first_day", "last_day"], dtype="int64")
 
 
-def customer_months(snapshot: Snapshot, keys: Sequence[str] = ()) -> nw.LazyFrame:
-    """MRR of each customer at the end of each month it had any: ``customer, month, mrr`` and keys."""
+def customer_lines(snapshot: Snapshot, keys: Sequence[str] = ()) -> nw.LazyFrame:
+    """Lines that bring in something on some day: ``customer`` (who pays), keys, ``mrr``, days."""
+    payers = snapshot.accounts.lazy().select("account_id", *keys, payer=nw.col("billing_account_id"))
+    lines = snapshot.subscriptions.lazy().filter(
+        nw.col("mrr") > 0,
+        nw.col("ends_on_day").is_null() | (nw.col("ends_on_day") > nw.col("starts_on_day")),
+    )
+    lines = lines.select("account_id", "mrr", "starts_on_day", "ends_on_day")
+    return lines.join(payers, on="account_id", how="left").select(
+        *keys,
+        "mrr",
+        "starts_on_day",
+        "ends_on_day",
+        customer=nw.coalesce("payer", "account_id"),
+    )
 
-    def make() -> nw.LazyFrame:
-        accounts = snapshot.accounts.lazy().select(
-            "account_id", "industry", "region", "size", payer=nw.col("billing_account_id")
-        )
-        lines = snapshot.subscriptions.lazy().join(accounts, on="account_id", how="left")
-        lines = lines.with_columns(customer=nw.coalesce("payer", "account_id"))
-        calendar = snapshot.engine.frame(months(snapshot))
-        active = lines.join(calendar, how="cross").filter(
-            nw.col("starts_on_day") <= nw.col("last_day"),
-            nw.col("ends_on_day").is_null() | (nw.col("ends_on_day") > nw.col("last_day")),
-        )
-        return (
-            active.group_by(*keys, "customer", "month")
-            .agg(nw.col("mrr").sum())
-            .filter(nw.col("mrr") > 0)
-        )
 
-    return snapshot.once(("customer_months", *keys), make)
+def _changes(snapshot: Snapshot, keys: Sequence[str]) -> nw.LazyFrame:
+    """What changed in the MRR of each customer: keys, ``customer``, ``month``, ``rise``, ``lines``.
+
+    A line counts from the first month whose last day it saw, up to the one whose last day it did
+    not see: so a line within one month never shows.
+    """
+    calendar = months(snapshot)
+    length = calendar["last_day"] - calendar["first_day"] + 1
+    days = pd.DataFrame({"month": np.repeat(calendar["month"], length)})
+    days["day"] = np.arange(len(days)) + (calendar["first_day"].min() if len(days) else 0)
+    month = snapshot.engine.frame(days)
+    lines = customer_lines(snapshot, keys).join(month, left_on="starts_on_day", right_on="day")
+    ended = month.rename({"month": "end_month"})
+    lines = lines.join(ended, left_on="ends_on_day", right_on="day", how="left").filter(
+        nw.col("end_month").is_null() | (nw.col("end_month") > nw.col("month"))
+    )
+    group = [*keys, "customer", "month"]
+    begun = lines.select(*group, rise=nw.col("mrr"), lines=nw.lit(1))
+    over = lines.filter(~nw.col("end_month").is_null()).select(
+        *keys, "customer", month=nw.col("end_month"), rise=-nw.col("mrr"), lines=nw.lit(-1)
+    )
+    return nw.concat([begun, over]).group_by(*group).agg(nw.col("rise", "lines").sum())
 
 
 def _monthly(snapshot: Snapshot, keys: Sequence[str]) -> pd.DataFrame:
-    """Moves summed by month: keys, month, the five moves, customers active."""
-    active = customer_months(snapshot, keys)
-    zero = nw.lit(0.0)
-    after = active.select(
-        *keys, "customer", month=nw.col("month") + 1, now=zero, before=nw.col("mrr")
+    """Moves summed by month: keys, month, the five moves, ``gained`` (customers, net)."""
+    customer = [*keys, "customer"]
+    totals = [
+        nw.col(name).cum_sum().over(*customer, order_by="month").alias(total)
+        for name, total in (("rise", "sum"), ("lines", "active"))
+    ]
+    table = _changes(snapshot, keys).with_columns(
+        *totals, first=nw.col("month").min().over(*customer)
     )
-    now = active.select(*keys, "customer", "month", now=nw.col("mrr"), before=zero)
-    pairs = (
-        nw.concat([now, after])
-        .group_by(*keys, "customer", "month")
-        .agg(nw.col("now").sum(), nw.col("before").sum())
-        .with_columns(first=nw.col("month").min().over(*keys, "customer"))
-    )
-    had, has, rise = nw.col("before") > 0, nw.col("now") > 0, nw.col("now") - nw.col("before")
+    zero, rise = nw.lit(0.0), nw.col("rise")
+    has, had = nw.col("active") > 0, nw.col("active") > nw.col("lines")
+    now, before = nw.col("sum"), nw.col("sum") - rise
     fresh = nw.col("month") == nw.col("first")
     moves = {
-        "new": nw.when(has & ~had & fresh).then(nw.col("now")),
+        "new": nw.when(has & ~had & fresh).then(now),
         "expansion": nw.when(had & has & (rise > CENT)).then(rise),
         "contraction": nw.when(had & has & (rise < -CENT)).then(-rise),
-        "churn": nw.when(had & ~has).then(nw.col("before")),
-        "reactivation": nw.when(has & ~had & ~fresh).then(nw.col("now")),
+        "churn": nw.when(had & ~has).then(before),
+        "reactivation": nw.when(has & ~had & ~fresh).then(now),
     }
-    pairs = pairs.with_columns(
-        **{name: expression.otherwise(zero) for name, expression in moves.items()},
-        customers=nw.when(has).then(nw.lit(1)).otherwise(nw.lit(0)),
+    gained = nw.when(has & ~had).then(nw.lit(1))
+    gained = gained.otherwise(nw.when(had & ~has).then(nw.lit(-1)).otherwise(nw.lit(0)))
+    table = table.select(
+        *keys,
+        "month",
+        **{name: move.otherwise(zero) for name, move in moves.items()},
+        gained=gained,
     )
-    sums = [nw.col(name).sum() for name in [*MOVES, "customers"]]
-    return collect(pairs.group_by(*keys, "month").agg(*sums))
+    sums = [nw.col(name).sum() for name in [*MOVES, "gained"]]
+    return collect(table.group_by(*keys, "month").agg(*sums))
 
 
 def _periods(
@@ -164,13 +184,14 @@ def _periods(
     if keys:
         full = monthly[keys].drop_duplicates().merge(full, how="cross")
     table = full.merge(monthly, on=[*keys, "month"], how="left")
-    table = table.fillna(dict.fromkeys([*MOVES, "customers"], 0))
+    table = table.fillna(dict.fromkeys([*MOVES, "gained"], 0))
     rise = table["new"] + table["expansion"] + table["reactivation"]
     table["net"] = rise - table["contraction"] - table["churn"]
     table = table.sort_values([*keys, "month"], kind="stable", ignore_index=True)
     by_group = table.groupby(keys, dropna=False) if keys else table.groupby(lambda _: 0)
     table["end"] = by_group["net"].cumsum()
-    table["before"] = by_group["customers"].shift(1, fill_value=0)
+    table["customers"] = by_group["gained"].cumsum()
+    table["before"] = table["customers"] - table["gained"]
     result = table.groupby([*keys, "period"], dropna=False, as_index=False).agg(
         **{name: (name, "sum") for name in MOVES},
         end=("end", "last"),

@@ -74,7 +74,7 @@ def stage_days(
     """
     snapshot.need("deals", "stages", "history", of="stage_days")
     groups = Groups(snapshot, "deals", by, every)
-    visits = groups.add_period(only_type(_visits(snapshot), deal_type), "start")
+    visits = groups.add_period(only_type(_visits(snapshot, groups.columns), deal_type), "start")
     keys = [*groups.keys, "funnel", "rank"]
     counted = durations(snapshot, visits, keys, start="start", end="end")
     rows = [
@@ -157,10 +157,14 @@ def cycle_days(
     return groups.finish(result, ["km_median", "km_low", "km_high"])
 
 
-def _visits(snapshot: Snapshot) -> nw.LazyFrame:
-    """First visit of each deal to each open stage: its deal, start, end, cause (1 left, 0 not yet)."""
+def _visits(snapshot: Snapshot, columns: Sequence[str]) -> nw.LazyFrame:
+    """First visit of each deal to each open stage: start, end, cause (1 left, 0 still there).
+
+    Of the deal there are its type and the `columns` asked for.
+    """
+    used = dict.fromkeys([*columns, "deal_id", "deal_type", "outcome", "closed_day"])
     first = snapshot.once("visits", lambda: _first_visits(snapshot))
-    visits = first.join(snapshot.deals.lazy().drop("rank", "funnel"), on="deal_id")
+    visits = first.join(snapshot.deals.lazy().select(used), on="deal_id")
     left = ~nw.col("after").is_null() | (nw.col("outcome") != "open")
     return visits.with_columns(
         end=nw.coalesce("after", "closed_day"),
@@ -186,13 +190,17 @@ def _first_visits(snapshot: Snapshot) -> nw.LazyFrame:
         next_day=nw.col("changed_day").shift(-1).over("deal_id", order_by=order),
     )
     leaves = nw.when(nw.col("next_stage") != nw.col("stage_id")).then(nw.col("next_day"))
-    first = following.group_by("deal_id", "stage_id").agg(
-        changed_s=nw.col("changed_s").min(),
-        start=nw.col("changed_day").min(),
-        after=leaves.min(),
-    )
     stages = snapshot.stages.lazy().filter(
         nw.col("object") == "deal", nw.col("outcome") == "open"
+    )
+    first = (
+        following.join(stages.select("stage_id"), on="stage_id", how="semi")
+        .group_by("deal_id", "stage_id")
+        .agg(
+            changed_s=nw.col("changed_s").min(),
+            start=nw.col("changed_day").min(),
+            after=leaves.min(),
+        )
     )
     if len(collect(stages.select("funnel").unique())) > 1:
         places = moves.select("deal_id", "stage_id", "changed_s", "funnel").unique()

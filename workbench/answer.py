@@ -8,8 +8,8 @@ import pandas as pd
 
 from kpi import Snapshot, TableError, cycle_days, lead_conversion, win_rate
 from kpi.engine import collect
-from kpi.periods import as_date, day_number, month_start
-from kpi.planning import FunnelModel, Plan, records_needed, reverse_funnel
+from kpi.periods import as_date, month_start
+from kpi.planning import FunnelModel, Plan, records_needed, recent_wins, reverse_funnel
 from workbench import words
 from workbench.theme import percent_text, whole_text
 
@@ -105,7 +105,7 @@ def answer(
     by : date or ISO text, optional
         Default: six months from the first of the month after the as-of date.
     """
-    target = float(wins) if wins is not None else float(wins_of_last_months(snapshot))
+    target = float(wins) if wins is not None else float(recent_wins(snapshot))
     end = as_date(by) if by else month_start(snapshot.as_of, MONTHS + 1) - timedelta(days=1)
     reasons: dict[str, str] = {}
     model, plan, needed = None, None, {}
@@ -124,18 +124,6 @@ def answer(
         if model is not None and has:
             reasons["leads_needed"] = "; ".join(model.notes[:1])
     return Answer(snapshot, target, end, confidence, model, plan, needed, reasons)
-
-
-def wins_of_last_months(snapshot: Snapshot, months: int = MONTHS) -> int:
-    """Deals of new business won in the months up to the as-of date."""
-    day = snapshot.as_of
-    back = month_start(day, -months)
-    length = (month_start(back, 1) - back).days
-    since = day_number(back.replace(day=min(day.day, length)))
-    won = snapshot.deals.lazy().filter(
-        nw.col("outcome") == "won", nw.col("deal_type") == "new", nw.col("closed_day") > since
-    )
-    return int(collect(won.select(nw.len().alias("n")))["n"].iloc[0])
 
 
 def open_deals(snapshot: Snapshot) -> int:

@@ -111,11 +111,12 @@ def mrr_bridge(movements: pd.DataFrame, symbol: str = "$") -> alt.VConcatChart:
     Takes the table of `kpi.mrr_movements`.
     """
     rows = movements[["period", *MOVES, "end"]].copy()
+    rows["period"] = rows["period"].dt.strftime("%b %Y")
     rows[["contraction", "churn"]] *= -1
     long = rows.melt(["period"], MOVES, var_name="move", value_name="amount")
     long["order"] = long["move"].map({move: i for i, move in enumerate(MOVES)})
     axis = alt.Axis(labelExpr=theme.money_label(symbol), grid=True, tickCount=4)
-    x = alt.X("utcyearmonth(period):T", title=None, axis=alt.Axis(format="%b %Y"))
+    x = alt.X("period:O", sort=list(rows["period"]), title=None)
     text = [theme.money_text(rows["end"].iloc[i], symbol) if len(rows) else "" for i in (0, -1)]
     above = (
         alt.Chart(
@@ -130,7 +131,7 @@ def mrr_bridge(movements: pd.DataFrame, symbol: str = "$") -> alt.VConcatChart:
     )
     below = (
         alt.Chart(long, title="What moved it", width=NARROW, height=150)
-        .mark_bar(size=max(4, int(0.6 * NARROW / max(len(rows), 1))))
+        .mark_bar()
         .encode(
             x=x,
             y=alt.Y("amount:Q", title=None, axis=axis),

@@ -20,13 +20,13 @@ def rate_table(table: pd.DataFrame) -> pd.DataFrame:
     shown["95 % interval"] = [_interval(r.low, r.high) for r in table.itertuples()]
     shown["counts"] = [f"{r.x:,} of {r.n:,}" for r in table.itertuples()]
     shown["note"] = table["note"]
-    return shown.set_index(groups[0]) if groups else shown
+    return shown.pipe(_headed, groups[0]) if groups else shown
 
 
 def conversion_table(table: pd.DataFrame) -> pd.DataFrame:
     """`kpi.stage_conversion`: what the CRM's report would show, and what follows open deals."""
     columns = ["label", "value", "low", "high", "x", "n", "note"]
-    shown = rate_table(table[columns]).rename_axis("stage")
+    shown = rate_table(table[columns].rename(columns={"label": "stage"}))
     shown.insert(0, "deals reached", [whole_text(v) for v in table["reached"]])
     shown.insert(1, "plain ratio", [percent_text(v) for v in table["rate"]])
     return shown.rename(columns={"rate": "went further"})
@@ -43,7 +43,7 @@ def days_table(table: pd.DataFrame) -> pd.DataFrame:
             "mean of completed": [_one(v) for v in table["mean_completed"]],
             "note": table["note"],
         }
-    ).set_index("stage")
+    ).pipe(_headed, "stage")
 
 
 def movement_table(table: pd.DataFrame, symbol: str = "$") -> pd.DataFrame:
@@ -52,14 +52,14 @@ def movement_table(table: pd.DataFrame, symbol: str = "$") -> pd.DataFrame:
     shown = pd.DataFrame({"period": table["period"].dt.strftime("%b %Y")})
     for column in money:
         shown[column] = [money_text(v, symbol) for v in table[column]]
-    return shown.assign(customers=table["x"], note=table["note"]).set_index("period")
+    return shown.assign(customers=table["x"], note=table["note"]).pipe(_headed, "period")
 
 
 def plan_table(plan: Plan) -> pd.DataFrame:
     """What the plan needs, one row per stage and one column per month, with the total."""
     wide = plan.table.pivot_table(index="stage", columns="month", values="need", sort=False)
-    labels = plan.table.drop_duplicates("stage").set_index("stage")["label"]
-    shown = pd.DataFrame(index=pd.Index([labels[stage] for stage in wide.index], name="stage"))
+    labels = plan.table.drop_duplicates("stage").pipe(_headed, "stage")["label"]
+    shown = pd.DataFrame({"stage": [labels[stage] for stage in wide.index]})
     whole = plan.table["stage"].iloc[0]
     for month in wide.columns:
         shown[f"{month:%b %Y}"] = [
@@ -67,7 +67,7 @@ def plan_table(plan: Plan) -> pd.DataFrame:
         ]
     totals = wide.sum(axis=1)
     shown["total"] = [whole_text(v) if s == whole else _one(v) for s, v in totals.items()]
-    return shown
+    return shown.pipe(_headed, "stage")
 
 
 def credit_table(plan: Plan) -> pd.DataFrame:
@@ -89,10 +89,15 @@ def chance_table(plan: Plan) -> pd.DataFrame:
             "chance": [percent_text(q) for q in plan.needs],
             f"{plan.top} to create": [whole_text(n) for n in plan.needs.values()],
         }
-    ).set_index("chance")
+    ).pipe(_headed, "chance")
 
 
 _NUMBERS = {"value", "low", "high", "x", "n", "note", "monthly"}
+
+
+def _headed(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Make a column the row labels, with its name in the same line as the other headings."""
+    return frame.set_index(column).rename_axis(index=None, columns=column)
 
 
 def _interval(low: float, high: float) -> str:
@@ -125,7 +130,7 @@ def counting_rules(snapshot: Snapshot) -> pd.DataFrame:
             f"{r.reached:,}" if pd.isna(r.rate) else f"{r.reached:,} → {percent_text(r.rate)}"
             for r in table.itertuples()
         ]
-    return shown.set_index("stage")
+    return shown.pipe(_headed, "stage")
 
 
 def model_table(model: FunnelModel) -> pd.DataFrame:
@@ -142,4 +147,4 @@ def model_table(model: FunnelModel) -> pd.DataFrame:
         }
         for (name, rate), to in zip(model.rates.items(), after, strict=True)
     ]
-    return pd.DataFrame(rows).set_index("from")
+    return pd.DataFrame(rows).pipe(_headed, "from")

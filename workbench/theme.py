@@ -161,7 +161,8 @@ def look() -> alt.theme.ThemeConfig:
 
 
 def enable() -> None:
-    """Give every chart this look, and show it in Lab, offline, by `mime_bundle`."""
+    """Give every chart this look, and show it in Lab, offline, by `mime_bundle`; tables whole."""
+    pd.set_option("display.max_colwidth", None)  # a note is read to its end
     alt.theme.enable(NAME)
     alt.renderers.register(NAME, mime_bundle)
     alt.renderers.enable(NAME)

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from kpi.cohorts import durations
+from kpi.deals import of_type
 from kpi.engine import collect
-from kpi.periods import from_day, month_start
+from kpi.periods import day_number, from_day, month_start
 from kpi.planning.curve import Curve, Floats, Rate, fitted, known
 from kpi.planning.ladder import Ladder, ladder
 from kpi.snapshot import Snapshot
@@ -20,6 +21,7 @@ from kpi.tables import TableError
 FEW_CLOSED = 30
 FEW_MONTHS = 6
 DIRECT_MONTHS = 12
+RECENT_MONTHS = 6
 LEADS, WON = "leads", "won"
 
 
@@ -43,8 +45,10 @@ class FunnelModel:
         Share of those at step i that reach step j or a later one, by day since reaching i.
     waiting : DataFrame
         Open records: ``step``, ``age`` (days since reaching it), ``n``.
-    direct_per_month : float
-        Deals created a month without a lead.
+    direct_per_month, leads_per_month : float
+        Deals created a month without a lead, and leads, over the last twelve whole months.
+    recent_wins : int
+        Deals won in the six months up to the as-of date: the target when none is given.
     values : array or None
         New recurring revenue of each deal won (reporting currency a month); None: not known.
     source : str
@@ -63,7 +67,7 @@ class FunnelModel:
     )
     direct_per_month: float = 0.0
     leads_per_month: float = np.nan
-    wins_per_month: float = np.nan
+    recent_wins: int = 0
     factors: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -102,6 +106,7 @@ class FunnelModel:
             values=_values(rungs),
             waiting=rungs.waiting(),
             **monthly,
+            recent_wins=recent_wins(snapshot),
             notes=_notes(snapshot, rungs, curves[0, top]),
         )
 
@@ -241,6 +246,18 @@ class FunnelModel:
         return replace(self, factors=factors, values=values)
 
 
+def recent_wins(snapshot: Snapshot) -> int:
+    """Deals of new business won in the six months up to the as-of date."""
+    day = snapshot.as_of
+    back = month_start(day, -RECENT_MONTHS)
+    length = (month_start(back, 1) - back).days
+    since = day_number(back.replace(day=min(day.day, length)))
+    won = of_type(snapshot, "new").filter(
+        nw.col("outcome") == "won", nw.col("closed_day") > since
+    )
+    return int(collect(won.select(nw.len().alias("n")))["n"].iloc[0])
+
+
 def _curves(snapshot: Snapshot, rungs: Ladder) -> dict[tuple[int, int], Curve]:
     """Incidence from every step to every later one."""
     return {
@@ -257,9 +274,9 @@ def _values(rungs: Ladder) -> Floats | None:
 
 
 def _monthly(snapshot: Snapshot, rungs: Ladder) -> dict[str, float]:
-    """Leads, wins and direct deals a month over the last twelve whole months of the data."""
+    """Leads and direct deals a month over the last twelve whole months of the data."""
     first = collect(rungs.deals.select(nw.col("created_day").min()))["created_day"].iloc[0]
-    nothing = {"direct_per_month": 0.0, "leads_per_month": np.nan, "wins_per_month": np.nan}
+    nothing = {"direct_per_month": 0.0, "leads_per_month": np.nan}
     if pd.isna(first):
         return nothing
     begin = max(from_day(first), snapshot.window_start or from_day(first))
@@ -275,12 +292,10 @@ def _monthly(snapshot: Snapshot, rungs: Ladder) -> dict[str, float]:
         return float(collect(seen.select(nw.len().alias("n")))["n"].iloc[0]) / months
 
     direct = rungs.deals.filter(nw.col("lead").is_null())
-    won = rungs.deals.filter(nw.col("outcome") == "won")
     leads = monthly(snapshot.leads.lazy(), "created_day") if rungs.has_leads else np.nan
     return {
         "direct_per_month": monthly(direct, "created_day") if rungs.has_leads else 0.0,
         "leads_per_month": leads,
-        "wins_per_month": monthly(won, "closed_day"),
     }
 
 

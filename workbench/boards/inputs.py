@@ -29,8 +29,9 @@ STYLE = f"""<style>
 .rf-board table.rf th:first-child, .rf-board table.rf td:first-child {{ text-align: left; }}
 </style>"""
 
-LABEL = {"description_width": "128px"}
-WIDTH = "236px"
+LABEL = {"description_width": "162px"}
+WIDTH = "276px"
+NOTE = w.Layout(width="314px", justify_content="flex-end", margin="-8px 0 2px 0")
 
 
 class NumberInput:
@@ -79,7 +80,7 @@ class NumberInput:
     @property
     def view(self) -> w.VBox:
         """Return the control with its history below."""
-        note = w.HBox([self.note], layout=w.Layout(margin="-4px 0 4px 134px"))
+        note = w.HBox([self.note], layout=NOTE)
         return w.VBox([w.HBox([self.field, self.reset]), note])
 
     def back(self) -> None:
@@ -95,8 +96,8 @@ def rate_history(rate: Rate) -> str:
     """Say in words what a rate's history is: its value, interval and counts."""
     if rate.n == 0:
         return "assumed, not yours"
-    interval = f"{theme.percent_text(rate.low)} to {theme.percent_text(rate.high)}"
-    return f"history {100 * rate.value:.1f} % ({interval}), n {rate.n:,}"
+    low, high = theme.percent_text(rate.low), theme.percent_text(rate.high)
+    return f"history {100 * rate.value:.1f}% ({low}–{high}), n {rate.n:,}"
 
 
 def html_table(frame: pd.DataFrame) -> str:

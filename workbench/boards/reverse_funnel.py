@@ -13,7 +13,7 @@ from kpi.planning import FunnelModel, Plan, reverse_funnel
 from workbench import charts, tables, theme, words
 from workbench.boards.inputs import LABEL, STYLE, WIDTH, NumberInput, html_table, rate_history
 
-WINS, MRR = "deals won", "new monthly revenue"
+WINS, MRR = "deals won", "new MRR"
 PLAN_MONTHS = 6
 
 
@@ -43,7 +43,7 @@ class ReverseFunnelBoard:
     problem : str
         Why there is no plan; empty while there is one.
     view : VBox
-        What is shown.
+        What is shown: the answer first, then inputs beside charts, then the table.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class ReverseFunnelBoard:
         self._quiet = True
         self._start = start
         first = start or month_start(self._as_of(), 1)
-        usual = np.nan_to_num(PLAN_MONTHS * self.model.wins_per_month, nan=0.0)
-        self._target_of = {WINS: float(wins or max(round(usual), 5)), MRR: float(new_mrr or 0)}
+        usual = self.model.recent_wins or 5
+        self._target_of = {WINS: float(wins or usual), MRR: float(new_mrr or 0)}
         if self._target_of[MRR] == 0:
             value = np.nan_to_num(self.model.deal_value, nan=1_000.0)
             self._target_of[MRR] = float(round(self._target_of[WINS] * value, -3) or 1_000)
@@ -85,7 +85,7 @@ class ReverseFunnelBoard:
             options=options,
             value=goal,
             tooltips=["The target is a number of deals", "The target is new revenue a month"],
-            style={"button_width": "174px"},
+            style={"button_width": "150px"},
         )
         self.target = w.FloatText(
             value=self._target_of[goal],
@@ -95,7 +95,7 @@ class ReverseFunnelBoard:
             tooltip="How many deals, or how much new revenue a month",
         )
         self.by = w.DatePicker(
-            value=end, description="By the end of", style=LABEL, layout=w.Layout(width=WIDTH)
+            value=end, description="By the end of", style=LABEL, layout=w.Layout(width="314px")
         )
         self.confidence = w.IntSlider(
             value=round(100 * confidence),
@@ -105,7 +105,7 @@ class ReverseFunnelBoard:
             description="Chance, %",
             continuous_update=False,
             style=LABEL,
-            layout=w.Layout(width="310px"),
+            layout=w.Layout(width="330px"),
         )
         for control in (self.target, self.by, self.confidence):
             control.add_class("rf-input")
@@ -133,13 +133,13 @@ class ReverseFunnelBoard:
             step=50,
             changed=self.refresh,
         )
-        self.reset = w.Button(description="Reset all to history", icon="undo")
+        self.reset = w.Button(
+            description="Reset all to history", icon="undo", layout=w.Layout(width="180px")
+        )
         self.reset.on_click(lambda _button: self.back())
 
     def _make_view(self) -> None:
-        self.answer = w.HTML()
-        self.below = w.HTML()
-        note = w.HTML(f'<div class="rf-note">{html.escape(self.model.source)}</div>')
+        self.answer, self.picture, self.table = w.HTML(), w.HTML(), w.HTML()
         inputs = [
             w.HTML("<h4>Target</h4>"),
             self.goal,
@@ -151,10 +151,11 @@ class ReverseFunnelBoard:
             self.deal_value.view,
             self.reset,
         ]
-        left = w.VBox(inputs, layout=w.Layout(width="386px", flex="0 0 auto"))
-        right = w.VBox([self.answer, self.below], layout=w.Layout(flex="1 1 480px"))
-        body = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", grid_gap="22px"))
-        self.view = w.VBox([w.HTML(STYLE), body, note])
+        left = w.VBox(inputs, layout=w.Layout(width="340px", flex="0 0 auto"))
+        right = w.VBox([self.picture], layout=w.Layout(flex="1 1 440px", min_width="0"))
+        body = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", grid_gap="20px"))
+        source = w.HTML(f'<div class="rf-note">{html.escape(self.model.source)}</div>')
+        self.view = w.VBox([w.HTML(STYLE), self.answer, body, self.table, source])
         self.view.add_class("rf-board")
 
     def _other_goal(self, change: dict[str, Any]) -> None:
@@ -182,11 +183,17 @@ class ReverseFunnelBoard:
         except TableError as error:
             self.plan, self.problem = None, str(error)
             self.answer.value = f'<div class="rf-problem">{html.escape(self.problem)}</div>'
-            self.below.value = ""
+            self.picture.value = self.table.value = ""
             return
         self.problem = ""
-        self.answer.value = f'<div class="rf-answer">{html.escape(words.sentence(self.plan))}</div>'
-        self.below.value = self._drawn(self.plan)
+        self.answer.value = self._said(self.plan)
+        self.picture.value = "".join(
+            [
+                theme.image(charts.plan_months(self.plan), words.sentence(self.plan)),
+                theme.image(charts.plan_funnel(self.plan), "What the plan needs at each stage."),
+            ]
+        )
+        self.table.value = _table(self.plan)
 
     def _planned(self) -> Plan:
         if self.by.value is None:
@@ -206,22 +213,13 @@ class ReverseFunnelBoard:
             **goal,
         )
 
-    def _drawn(self, plan: Plan) -> str:
+    def _said(self, plan: Plan) -> str:
         facts = "".join(
             f"<li><b>{html.escape(name)}</b>: {html.escape(text)}.</li>"
             for name, text in words.facts(plan, self.model)
         )
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in plan.notes)
-        return "".join(
-            [
-                f'<ul class="rf-facts">{facts}</ul>',
-                "<h4>Needed at each stage, by month</h4>",
-                html_table(tables.plan_table(plan)),
-                theme.image(charts.plan_months(plan), f"{words.sentence(plan)} Wins by month."),
-                theme.image(charts.plan_funnel(plan), "What the plan needs at each stage."),
-                f'<ul class="rf-note">{notes}</ul>' if notes else "",
-            ]
-        )
+        said = html.escape(words.sentence(plan))
+        return f'<div class="rf-answer">{said}</div><ul class="rf-facts">{facts}</ul>'
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         """Show the widgets; where there are none (a viewer, a test), the answer as text."""
@@ -230,5 +228,14 @@ class ReverseFunnelBoard:
         return bundle
 
 
+def _table(plan: Plan) -> str:
+    notes = "".join(f"<li>{html.escape(note)}.</li>" for note in plan.notes)
+    return (
+        "<h4>Needed at each stage, by month</h4>"
+        + html_table(tables.plan_table(plan))
+        + (f'<ul class="rf-note">{notes}</ul>' if notes else "")
+    )
+
+
 def _short(label: str) -> str:
-    return label if len(label) <= 12 else label[:11] + "…"
+    return label if len(label) <= 11 else label[:10] + "…"
