@@ -51,7 +51,9 @@ def stage_conversion(tables: Tables, as_of: int) -> pd.DataFrame:
     """Share of the deals at each stage that went further, and the ratio of counts."""
     stages, deals = _open_stages(tables), _new(tables)
     last = len(stages)
-    moves = _changes(tables).merge(stages[["funnel", "stage_id", "rank"]], on=["funnel", "stage_id"])
+    moves = _changes(tables).merge(
+        stages[["funnel", "stage_id", "rank"]], on=["funnel", "stage_id"]
+    )
     moves = moves.merge(deals[["deal_id"]], left_on="record_id", right_on="deal_id")
     highest = moves.groupby("deal_id")["rank"].max().rename("highest")
     table = deals.merge(highest, left_on="deal_id", right_index=True, how="left")
@@ -185,7 +187,9 @@ def _customer_months(tables: Tables, as_of: int) -> pd.DataFrame:
     first = np.searchsorted(ends, lines["starts_on_day"].to_numpy())
     until = lines["ends_on_day"].fillna(2**31).to_numpy()
     count = np.maximum(np.searchsorted(ends, until) - first, 0)
-    month = np.repeat(first, count) + np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
+    month = (
+        np.repeat(first, count) + np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
+    )
     active = lines[["customer", "mrr"]].loc[lines.index.repeat(count)].assign(month=month)
     active = active.groupby(["customer", "month"], as_index=False)["mrr"].sum()
     return active[active["mrr"] > 0]

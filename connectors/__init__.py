@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from connectors.errors import ConnectorError, FileError, StoreError
-from connectors.files import Import, ImportReport, read_folder
+from connectors.exports.import_report import ImportReport
+from connectors.files import Import, read_folder
 from connectors.store import Store, SyncResult
 from kpi.definitions import Definitions
-from kpi.periods import as_date
 from kpi.snapshot import Snapshot
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-def open(  # noqa: A001 - connectors.open is the word for it
+def open(
     path: str | Path,
     as_of: date | str | None = None,
     *,
@@ -81,9 +81,7 @@ def open(  # noqa: A001 - connectors.open is the word for it
     return replace(snapshot, problems=pd.concat(listed, ignore_index=True)) if listed else snapshot
 
 
-def keep(
-    path: str | Path, store: str | Path, *, mapping: str | Path | None = None
-) -> SyncResult:
+def keep(path: str | Path, store: str | Path, *, mapping: str | Path | None = None) -> SyncResult:
     """Read a folder and keep it in a store: a new sync, with every earlier one still there.
 
     Its ``definitions.toml`` is kept beside the tables.
@@ -103,15 +101,13 @@ def keep(
     return result
 
 
-def _stored(
-    folder: Path, as_of: date | str | None, definitions: Definitions | None
-) -> Snapshot:
+def _stored(folder: Path, as_of: date | str | None, definitions: Definitions | None) -> Snapshot:
     store = Store(folder)
     day = as_of or store.as_of()
     settings = folder / "definitions.toml"
     if definitions is None and settings.exists():
         definitions = Definitions.read(settings)
-    wanted = as_date(day)
+    wanted = _date(day)
     made = store.syncs().sort_values("sync_id")
     known = made[pd.to_datetime(made["as_of"]).dt.date <= wanted]
     # before the first sync there is only its history to rewind by
@@ -119,3 +115,10 @@ def _stored(
     return Snapshot.from_parquet(
         store.files(sync), as_of=wanted, definitions=definitions, source=f"store {folder.name}"
     )
+
+
+def _date(day: date | str) -> date:
+    try:
+        return day if isinstance(day, date) else date.fromisoformat(day.strip()[:10])
+    except ValueError as error:
+        raise StoreError(f"as_of = {day!r}: expected a date like 2026-11-01") from error

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from connectors.exports.canonical_folder import canonical_plan, folder_as_of, folder_definitions
 from connectors.errors import FileError
+from connectors.exports.canonical_folder import canonical_plan, folder_as_of, folder_definitions
 from connectors.exports.import_report import SUMMARY, ImportReport
 from connectors.exports.lookups import FAILED_JOINS, no_failed_joins
 from connectors.exports.mapping import Mapping, read_mapping

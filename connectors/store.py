@@ -18,9 +18,9 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from connectors.errors import StoreError
 from connectors.lake import commits, delta, syncs, upkeep
 from connectors.lake.changes import schema
-from connectors.errors import StoreError
 from connectors.lake.syncs import Row, Which
 from kpi.conform import conform, no_problems
 from kpi.tables import DTYPES, TABLES, Table

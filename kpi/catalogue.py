@@ -161,5 +161,5 @@ def explain(name: str) -> Explanation:
 
 def _meaning(docstring: str) -> str:
     """Return the part of a docstring above its parameters."""
-    prose = docstring.split("Parameters\n")[0].rstrip()
+    prose = docstring.split("Parameters\n", maxsplit=1)[0].rstrip()
     return "\n".join(line.strip() for line in prose.splitlines()).strip()

@@ -52,7 +52,7 @@ def durations(
     )
     parts = [*keys, "duration", "entry", "cause"]
     counted = collect(observed.group_by(*parts).agg(nw.len().alias("n")))
-    return counted.astype({c: "int64" for c in ("duration", "entry", "cause", "n")}).sort_values(
+    return counted.astype(dict.fromkeys(("duration", "entry", "cause", "n"), "int64")).sort_values(
         parts, ignore_index=True
     )
 
@@ -75,9 +75,7 @@ def incidence(
     return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "x", "n", "note"])
 
 
-def one_rate(
-    counted: pd.DataFrame, *, level: float, horizon_days: int | None
-) -> dict[str, object]:
+def one_rate(counted: pd.DataFrame, *, level: float, horizon_days: int | None) -> dict[str, object]:
     """Cumulative incidence of cause 1 for one group of counts."""
     unusable = int(counted.loc[counted["cause"] < 0, "n"].sum())
     usable = counted[counted["cause"] >= 0]

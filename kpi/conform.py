@@ -71,7 +71,7 @@ def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Confor
     Raises
     ------
     TableError
-        If there is no such table, or a required column is missing altogether.
+        If there is no such table, or a required column is missing altogether, or one is there twice.
 
     Examples
     --------
@@ -89,6 +89,9 @@ def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Confor
             f"table {name} lacks the column(s) {lacking}; it has {list(frame.columns)}: "
             "add them, or name their source in a mapping file"
         )
+    twice = sorted(set(frame.columns[frame.columns.duplicated()]) & set(table.names))
+    if twice:
+        raise TableError(f"table {name} has the column(s) {twice} more than once: keep one of each")
     rows = frame.reset_index(drop=True)
     out: dict[str, pd.Series] = {}
     found: list[pd.DataFrame] = []
@@ -111,7 +114,9 @@ def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Confor
         found.append(_listed(table, rows, table.key[0] if table.key else "", repeated, REJECTED))
         keep[repeated.index] = False
     problems = pd.concat(found, ignore_index=True) if found else no_problems()
-    return Conformed(result[keep].reset_index(drop=True), problems.sort_values("row", kind="stable"))
+    return Conformed(
+        result[keep].reset_index(drop=True), problems.sort_values("row", kind="stable")
+    )
 
 
 def known_table(name: str) -> Table:
@@ -204,7 +209,8 @@ def _read(values: pd.Series, column: Column, time_zone: str) -> tuple[pd.Series,
             result = result.where(result % 1 == 0).astype("Int64")
     if column.required:
         reasons[text.isna()] = "required, but missing"
-    return result.astype(DTYPES[column.kind]), reasons
+    kind: Any = DTYPES[column.kind]
+    return result.astype(kind), reasons
 
 
 def _text(values: pd.Series) -> pd.Series:
@@ -243,7 +249,8 @@ def _moments(values: pd.Series, text: pd.Series, column: Column, time_zone: str)
         moments = values.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
     moments = moments.where((moments >= EARLIEST) & (moments < LATEST))
     if column.kind == "date":
-        return moments.dt.tz_convert(time_zone).dt.tz_localize(None).dt.normalize()
+        local: pd.Series = moments.dt.tz_convert(time_zone).dt.tz_localize(None)
+        moments = local.dt.normalize()
     return moments
 
 
@@ -272,4 +279,5 @@ def _localise(moments: pd.Series, zone: str) -> pd.Series:
     """Give a zone; an hour that the clock skips moves forward, one that it repeats is the first."""
     first = np.ones(len(moments), dtype=bool)
     local: Any = moments.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
-    return local.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    utc: pd.Series = local.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    return utc

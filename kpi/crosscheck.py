@@ -38,9 +38,7 @@ def crosscheck(frames: Mapping[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
     return pd.concat(listed, ignore_index=True) if listed else no_problems()
 
 
-def _odd(
-    frame: pd.DataFrame, odd: pd.Series, table: str, column: str, reason: str
-) -> pd.DataFrame:
+def _odd(frame: pd.DataFrame, odd: pd.Series, table: str, column: str, reason: str) -> pd.DataFrame:
     at = frame.index[odd.to_numpy(dtype=bool)]
     key = "record_id" if table == "history" else frame.columns[0]
     return problem_rows(

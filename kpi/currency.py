@@ -47,8 +47,7 @@ def in_reporting_currency(
         )
         joined = numbered.join(periods, on="currency", how="left").filter(
             nw.col("from_day").is_null()
-            | ~nw.col("foreign")
-            & (nw.col("first"))
+            | ~nw.col("foreign") & (nw.col("first"))
             | nw.col("foreign")
             & (nw.col("from_day") <= nw.col("rate_day"))
             & (nw.col("rate_day") < nw.col("to_day"))

@@ -119,8 +119,10 @@ def _by_period_closed(groups: Groups, deals: nw.LazyFrame, level: float) -> pd.D
 def _by_cohort(
     groups: Groups, deals: nw.LazyFrame, level: float, horizon_days: int | None
 ) -> pd.DataFrame:
-    cause = nw.when(nw.col("outcome") == "won").then(nw.lit(1)).otherwise(
-        nw.when(nw.col("outcome") == "lost").then(nw.lit(2)).otherwise(nw.lit(0))
+    cause = (
+        nw.when(nw.col("outcome") == "won")
+        .then(nw.lit(1))
+        .otherwise(nw.when(nw.col("outcome") == "lost").then(nw.lit(2)).otherwise(nw.lit(0)))
     )
     followed = groups.add_period(deals.with_columns(cause=cause), "created_day")
     counted = durations(

@@ -81,8 +81,7 @@ class Definitions:
             f"fiscal_year_start = {self.fiscal_year_start!r}; expected a month, 1 to 12",
         )
         _expect(
-            self.horizon_days is None
-            or (type(self.horizon_days) is int and self.horizon_days > 0),
+            self.horizon_days is None or (type(self.horizon_days) is int and self.horizon_days > 0),
             f"horizon_days = {self.horizon_days!r}; expected a whole number of days above 0",
         )
         for word, kind in self.deal_types.items():
@@ -170,7 +169,7 @@ def _count(name: str, raw: object) -> Count:
         isinstance(raw, dict) and set(raw) == {"table", "column", "in"},
         f"{where}: expected exactly table, column and in",
     )
-    assert isinstance(raw, dict)  # noqa: S101 - for the type checker; refused above
+    assert isinstance(raw, dict)
     table, column, values = raw["table"], raw["column"], raw["in"]
     _expect(table in ("leads", "deals"), f"{where}: table = {table!r}; expected leads or deals")
     _expect(
@@ -191,7 +190,9 @@ def _expect(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sen
 
 def _quote(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c >= " " else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    return (
+        '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    )
 
 
 def _quote_all(values: tuple[str, ...]) -> str:

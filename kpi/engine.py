@@ -7,6 +7,7 @@ arithmetic. KPI code uses only these, so the same expressions run unchanged on o
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -40,7 +41,9 @@ class Engine:
         """Take a conformed data frame in."""
         table = TABLES[name]
         moments = [c.name for c in table.columns if c.kind == "time"]
-        naive = frame.assign(**{m: frame[m].dt.tz_convert("UTC").dt.tz_localize(None) for m in moments})
+        naive = frame.assign(
+            **{m: frame[m].dt.tz_convert("UTC").dt.tz_localize(None) for m in moments}
+        )
         self._database.register("incoming", naive)
         try:
             return self._canonical(table, "incoming", table.names, time_zone)
@@ -86,9 +89,7 @@ class Engine:
         else:
             relation = source.project(plain)
         times = [c for c in table.columns if c.kind in ("time", "date")]
-        stamps = "".join(
-            f', epoch_us("{c.name}") // 1000000 AS "{seconds(c.name)}"' for c in times
-        )
+        stamps = "".join(f', epoch_us("{c.name}") // 1000000 AS "{seconds(c.name)}"' for c in times)
         relation = relation.project("*" + stamps)
         days = "".join(f', {_day(c, time_zone)} AS "{day(c.name)}"' for c in times)
         return self._table(relation.project("*" + days))
@@ -111,10 +112,10 @@ def to_pandas(name: str, frame: nw.LazyFrame) -> pd.DataFrame:
     table = TABLES[name]
     result = collect(frame.select(table.names))
     for column in table.columns:
-        values = result[column.name]
+        values, dtype = result[column.name], cast("Any", DTYPES[column.kind])
         if column.kind == "time":
             values = values.astype("datetime64[us]").dt.tz_localize("UTC")
-        result[column.name] = values.astype(DTYPES[column.kind])
+        result[column.name] = values.astype(dtype)
     return result.sort_values(list(table.key or table.names[:1]), ignore_index=True, kind="stable")
 
 

@@ -112,8 +112,7 @@ def stage_conversion(
     climbed = _followed(_each_rank(snapshot, table, "furthest", last), last)
     followed = durations(snapshot, climbed, keys, start="start", end="end")
     if mode == "furthest":
-        counted = followed.groupby(keys, dropna=False, as_index=False)["n"].sum()
-        counted = counted.rename(columns={"n": "reached"})
+        counted = followed.groupby(keys, dropna=False, as_index=False).agg(reached=("n", "sum"))
     else:
         counted = _counts(groups, table, mode, last)
     horizon = horizon_days or snapshot.definitions.horizon_days
@@ -174,8 +173,11 @@ def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFram
     since = table.select("deal_id", after=nw.lit(0, dtype=nw.Int64))
     for i in range(last + 1):
         at = moves.filter(nw.col("rank") == i).join(since, on="deal_id")
-        at = at.filter(nw.col("at") >= nw.col("after")).group_by("deal_id")
-        since = at.agg(nw.col("at").min().alias("after"))
+        since = (
+            at.filter(nw.col("at") >= nw.col("after"))
+            .group_by("deal_id")
+            .agg(nw.col("at").min().alias("after"))
+        )
         passed.append(since.select("deal_id", rank=nw.lit(i, dtype=nw.Int64)))
     return deals.join(nw.concat(passed), on="deal_id")
 
@@ -215,7 +217,9 @@ def _table(groups: Groups, counted: pd.DataFrame, rates: pd.DataFrame) -> pd.Dat
         ["funnel", "rank", "pipeline_id", "stage_id", "label"]
     ]
     stages["label"] = stages["label"].fillna(stages["stage_id"])
-    cells = counted[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
+    cells = (
+        counted[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
+    )
     used = counted[[*groups.keys, "funnel"]].drop_duplicates()
     if len(used):
         cells = cells.merge(used, on=[*groups.keys, "funnel"])
@@ -227,7 +231,9 @@ def _table(groups: Groups, counted: pd.DataFrame, rates: pd.DataFrame) -> pd.Dat
     following = table.groupby(group, dropna=False)["reached"].shift(-1)
     table["rate"] = (following / table["reached"].where(table["reached"] > 0)).astype("float64")
     end = following.isna()
-    table["note"] = np.where(end, "last stage", table["note"].fillna("no_denominator: no deal reached it"))
+    table["note"] = np.where(
+        end, "last stage", table["note"].fillna("no_denominator: no deal reached it")
+    )
     above = table["rate"] > 1
     table["note"] = [
         joined(note, "rate above 1: deals skipped this stage") if flag else note

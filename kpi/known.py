@@ -21,13 +21,13 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
 
     Added to deals: ``funnel`` (the pipeline whose stages it moves through), ``rank`` (place of its
     stage among the open stages), ``outcome`` never missing, ``closed_s``/``closed_day`` for closed
-    deals only, ``lead`` (the lead it came from, from either side). Added to leads: ``deal`` (the
-    first deal linked), ``converted_day`` never missing where a deal is linked. Added to history: ``funnel`` and
+    deals only, ``lead`` (the lead it came from, from either side). Added to leads: ``linked`` (how
+    many deals), ``converted_day`` never missing where there is one. Added to history: ``funnel`` and
     ``place`` (position of the stage: the order of changes recorded at the same second).
     """
     steps = _stages(collect(raw["stages"]))
     stages = engine.frame(steps)
-    several = steps.loc[steps["object"] == "deal", "funnel"].ne("").any()
+    several = bool(steps.loc[steps["object"] == "deal", "funnel"].ne("").any())
     history = raw["history"].filter(nw.col("changed_s") < cut)
     history = history.with_columns(object=_or("object", "deal"))
     if several:
@@ -53,7 +53,11 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
     frames = raw | {"stages": stages, "history": history}
     frames |= _linked(engine.keep(leads), engine.keep(deals), engine)
     frames = _counted(frames, definitions, engine)
-    for name, column in {"meetings": "booked_day", "suspects": "added_day", "costs": "month_day"}.items():
+    for name, column in {
+        "meetings": "booked_day",
+        "suspects": "added_day",
+        "costs": "month_day",
+    }.items():
         frames[name] = raw[name].filter(nw.col(column).is_null() | (nw.col(column) <= last_day))
     signed = nw.coalesce("signed_on_day", "starts_on_day")
     frames["subscriptions"] = raw["subscriptions"].filter(signed <= last_day)
@@ -70,7 +74,9 @@ def first_days(frames: Frames, count: Count) -> nw.LazyFrame:
     name = "lead" if count.table == "leads" else "deal"
     now = records.filter(nw.col(count.column).is_in(count.values)).select(
         nw.col(f"{name}_id").alias("id"),
-        nw.coalesce("closed_day" if name == "deal" else "converted_day", "created_day").alias("now"),
+        nw.coalesce("closed_day" if name == "deal" else "converted_day", "created_day").alias(
+            "now"
+        ),
     )
     if count.column not in frames["history"].collect_schema().names():
         return now.rename({"now": "first_day"})
@@ -89,14 +95,14 @@ def first_days(frames: Frames, count: Count) -> nw.LazyFrame:
 def _stages(frame: pd.DataFrame) -> pd.DataFrame:
     """Stages with ``funnel``, ``outcome`` and ``rank``: 0, 1, ... for open ones, won after them."""
     deal = frame["object"] == "deal"
-    several = frame.loc[deal, "pipeline_id"].nunique() > 1
+    several = len(set(frame.loc[deal, "pipeline_id"].dropna())) > 1
     frame["funnel"] = frame["pipeline_id"].where(deal & several, "").fillna("")
     frame["outcome"] = frame["outcome"].fillna("open")
     frame = frame.sort_values(["object", "funnel", "position"], kind="stable", ignore_index=True)
-    opens = frame["outcome"] == "open"
+    opens = (frame["outcome"] == "open").astype("int64")
     before = opens.groupby([frame["object"], frame["funnel"]]).cumsum() - opens
     total = opens.groupby([frame["object"], frame["funnel"]]).transform("sum")
-    rank = before.where(opens, total.where(frame["outcome"] == "won"))
+    rank = before.where(opens == 1, total.where(frame["outcome"] == "won"))
     return frame.assign(rank=rank.astype("Int64"))
 
 
@@ -171,9 +177,7 @@ def _standing(
         deals = deals.with_columns(stage_id=nw.coalesce("stage_id", "then")).drop("then")
     deals = deals.join(own, on=["funnel", "stage_id"], how="left")
     stated = nw.when(~nw.col("rewound")).then(nw.col("outcome"))
-    deals = deals.with_columns(
-        outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open"))
-    )
+    deals = deals.with_columns(outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open")))
     deals = engine.keep(deals)
     closing = (
         history.filter(nw.col("object") == "deal", ~nw.col("stage_id").is_null())
@@ -238,14 +242,20 @@ def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames
         won = first_days(frames, count["won"])
         deals = frames["deals"].join(won, left_on="deal_id", right_on="id", how="left")
         wins = ~nw.col("first_day").is_null() & (nw.col("outcome") != "lost")
-        outcome = nw.when(wins).then(nw.lit("won")).otherwise(
-            nw.when(nw.col("outcome") == "won").then(nw.lit("open")).otherwise(nw.col("outcome"))
+        outcome = (
+            nw.when(wins)
+            .then(nw.lit("won"))
+            .otherwise(
+                nw.when(nw.col("outcome") == "won")
+                .then(nw.lit("open"))
+                .otherwise(nw.col("outcome"))
+            )
         )
         deals = deals.with_columns(
             outcome=outcome,
-            closed_day=nw.when(wins).then(nw.col("first_day")).otherwise(
-                nw.when(nw.col("outcome") == "lost").then(nw.col("closed_day"))
-            ),
+            closed_day=nw.when(wins)
+            .then(nw.col("first_day"))
+            .otherwise(nw.when(nw.col("outcome") == "lost").then(nw.col("closed_day"))),
         )
         frames = frames | {"deals": engine.keep(deals.drop("first_day"))}
     leads = frames["leads"]

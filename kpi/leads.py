@@ -59,8 +59,8 @@ def lead_conversion(
     Notes
     -----
     A lead becomes a deal on ``converted_at``, else on the day its first linked deal was created.
-    ``[count.lead]`` in the definitions says which leads count and from when. A lead counts as disqualified from the day it entered a lead stage whose outcome is
-    lost, as history has it.
+    ``[count.lead]`` in the definitions says which leads count and from when. A lead counts as
+    disqualified from the day it entered a lead stage whose outcome is lost, as history has it.
 
     Examples
     --------
@@ -77,9 +77,7 @@ def lead_conversion(
         followed = groups.add_period(followed_leads(snapshot, leads), "created_day")
         counted = durations(snapshot, followed, groups.keys, start="created_day", end="end")
         horizon = horizon_days or snapshot.definitions.horizon_days
-        return groups.finish(
-            incidence(counted, groups.keys, level=level, horizon_days=horizon)
-        )
+        return groups.finish(incidence(counted, groups.keys, level=level, horizon_days=horizon))
     if basis == "period":
         return _period_ratio(groups, leads)
     raise TableError(f"basis={basis!r}; expected 'cohort' or 'period'")
@@ -96,8 +94,8 @@ def _until(snapshot: Snapshot, to: str) -> nw.LazyFrame:
     first = snapshot.first_days(to)
     if counted is not None and counted.table == "deals":
         own = snapshot.deals.lazy().select("deal_id", "lead")
-        first = own.join(first, left_on="deal_id", right_on="id").group_by("lead")
-        first = first.agg(nw.col("first_day").min()).rename({"lead": "id"})
+        each = own.join(first, left_on="deal_id", right_on="id").group_by("lead")
+        first = each.agg(nw.col("first_day").min()).rename({"lead": "id"})
     leads = leads.join(first, left_on="lead_id", right_on="id", how="left")
     return leads.with_columns(converted_day=nw.col("first_day")).drop("first_day")
 
@@ -122,8 +120,10 @@ def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
     )
     converted = ~nw.col("converted_day").is_null()
     dropped = ~nw.col("lost_now").is_null() & ~nw.col("lost_day").is_null()
-    cause = nw.when(converted).then(nw.lit(1)).otherwise(
-        nw.when(dropped).then(nw.lit(2)).otherwise(nw.lit(0))
+    cause = (
+        nw.when(converted)
+        .then(nw.lit(1))
+        .otherwise(nw.when(dropped).then(nw.lit(2)).otherwise(nw.lit(0)))
     )
     end = nw.when(converted).then(nw.col("converted_day")).otherwise(nw.col("lost_day"))
     return leads.with_columns(cause=cause, end=end)
@@ -134,10 +134,16 @@ def _period_ratio(groups: Groups, leads: nw.LazyFrame) -> pd.DataFrame:
     created = count_by(groups.add_period(leads, "created_day"), groups.keys, n=one)
     turned = leads.filter(~nw.col("converted_day").is_null())
     converted = count_by(groups.add_period(turned, "converted_day"), groups.keys, x=one)
-    both = created.merge(converted, how="outer", on=groups.keys) if groups.keys else created.join(converted)
+    both = (
+        created.merge(converted, how="outer", on=groups.keys)
+        if groups.keys
+        else created.join(converted)
+    )
     result = groups.complete(both.fillna({"x": 0, "n": 0}), x=0, n=0)
     result = result.astype({"x": "int64", "n": "int64"})
     n = result["n"].to_numpy(dtype="float64")
-    value = np.divide(result["x"].to_numpy(dtype="float64"), n, out=np.full(len(n), np.nan), where=n > 0)
+    value = np.divide(
+        result["x"].to_numpy(dtype="float64"), n, out=np.full(len(n), np.nan), where=n > 0
+    )
     note = np.where(n > 0, "period_ratio: other leads above than below", "no_denominator: no leads")
     return groups.finish(result.assign(value=value, low=np.nan, high=np.nan, note=note))

@@ -87,18 +87,21 @@ def months(snapshot: Snapshot) -> pd.DataFrame:
     """Months with revenue that had ended on the as-of date: ``month`` (0, 1, ...), first and last day."""
     first = collect(snapshot.subscriptions.lazy().select(nw.col("starts_on_day").min()))
     earliest = first["starts_on_day"].iloc[0]
-    rows = []
+    rows: list[tuple[int, int, int]] = []
     if not pd.isna(earliest):
         start = month_start(from_day(earliest))
-        while (following := month_start(start, 1)) and day_number(following) - 1 <= snapshot.as_of_day:
+        following = month_start(start, 1)
+        while day_number(following) - 1 <= snapshot.as_of_day:
             rows.append((len(rows), day_number(start), day_number(following) - 1))
-            start = following
+            start, following = following, month_start(following, 1)
     return pd.DataFrame(rows, columns=["month", "first_day", "last_day"], dtype="int64")
 
 
 def customer_lines(snapshot: Snapshot, keys: Sequence[str] = ()) -> nw.LazyFrame:
     """Lines that bring in something on some day: ``customer`` (who pays), keys, ``mrr``, days."""
-    payers = snapshot.accounts.lazy().select("account_id", *keys, payer=nw.col("billing_account_id"))
+    payers = snapshot.accounts.lazy().select(
+        "account_id", *keys, payer=nw.col("billing_account_id")
+    )
     lines = snapshot.subscriptions.lazy().filter(
         nw.col("mrr") > 0,
         nw.col("ends_on_day").is_null() | (nw.col("ends_on_day") > nw.col("starts_on_day")),
@@ -158,8 +161,8 @@ def _monthly(snapshot: Snapshot, keys: Sequence[str]) -> pd.DataFrame:
         "churn": nw.when(had & ~has).then(before),
         "reactivation": nw.when(has & ~had & ~fresh).then(now),
     }
-    gained = nw.when(has & ~had).then(nw.lit(1))
-    gained = gained.otherwise(nw.when(had & ~has).then(nw.lit(-1)).otherwise(nw.lit(0)))
+    left = nw.when(had & ~has).then(nw.lit(-1)).otherwise(nw.lit(0))
+    gained = nw.when(has & ~had).then(nw.lit(1)).otherwise(left)
     table = table.select(
         *keys,
         "month",

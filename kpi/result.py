@@ -86,7 +86,9 @@ class Groups:
         result = result.rename(columns=dict(zip(self.columns, self.by, strict=True)))
         period = ["period"] if self.every else []
         ordered = result[[*self.by, *period, *VALUES, *extra]].reset_index(drop=True)
-        return ordered.astype({"value": "float64", "low": "float64", "high": "float64", "note": "str"})
+        return ordered.astype(
+            {"value": "float64", "low": "float64", "high": "float64", "note": "str"}
+        )
 
 
 def shares(frame: pd.DataFrame, level: float) -> pd.DataFrame:

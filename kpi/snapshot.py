@@ -120,7 +120,9 @@ class Snapshot:
         raw: Frames = {}
         canonical: dict[str, pd.DataFrame] = {}
         for name, frame in frames.items():
-            canonical[name], problems = conform(name, _typed(name, frame, settings), time_zone=settings.time_zone)
+            canonical[name], problems = conform(
+                name, _typed(name, frame, settings), time_zone=settings.time_zone
+            )
             found.append(problems)
             raw[name] = engine.load(name, canonical[name], settings.time_zone)
         day = as_date(as_of)
@@ -253,7 +255,9 @@ class Snapshot:
         """Raise a TableError that names the tables among `names` that the data lacks."""
         lacking = [name for name in names if name not in self.present]
         if lacking:
-            raise TableError(f"{of} needs the table(s) {lacking}; the data has {sorted(self.present)}")
+            raise TableError(
+                f"{of} needs the table(s) {lacking}; the data has {sorted(self.present)}"
+            )
 
     def first_days(self, name: str) -> nw.LazyFrame:
         """First day on which each record counts as `name` (see `[count.…]` in the definitions)."""

@@ -11,9 +11,9 @@ from kpi.cohorts import durations
 from kpi.deals import of_type, only_type
 from kpi.engine import collect
 from kpi.periods import Every
-from kpi.reach import entries
 from kpi.result import FEW, Groups, joined
 from kpi.snapshot import Snapshot
+from kpi.stats.intervals import check_level
 from kpi.stats.survival import kaplan_meier, median_time
 
 
@@ -141,11 +141,17 @@ def cycle_days(
     if every is not None:
         deals = deals.filter(nw.col("outcome") != "open")
     deals = groups.add_period(deals, "closed_day")
-    cause = nw.when(nw.col("outcome") == "won").then(nw.lit(1)).otherwise(
-        nw.when(nw.col("outcome") == "lost").then(nw.lit(2)).otherwise(nw.lit(0))
+    cause = (
+        nw.when(nw.col("outcome") == "won")
+        .then(nw.lit(1))
+        .otherwise(nw.when(nw.col("outcome") == "lost").then(nw.lit(2)).otherwise(nw.lit(0)))
     )
     counted = durations(
-        snapshot, deals.with_columns(cause=cause), groups.keys, start="created_day", end="closed_day"
+        snapshot,
+        deals.with_columns(cause=cause),
+        groups.keys,
+        start="created_day",
+        end="closed_day",
     )
     rows = []
     parts = counted.groupby(groups.keys, dropna=False) if groups.keys else [((), counted)]
@@ -190,9 +196,7 @@ def _first_visits(snapshot: Snapshot) -> nw.LazyFrame:
         next_day=nw.col("changed_day").shift(-1).over("deal_id", order_by=order),
     )
     leaves = nw.when(nw.col("next_stage") != nw.col("stage_id")).then(nw.col("next_day"))
-    stages = snapshot.stages.lazy().filter(
-        nw.col("object") == "deal", nw.col("outcome") == "open"
-    )
+    stages = snapshot.stages.lazy().filter(nw.col("object") == "deal", nw.col("outcome") == "open")
     first = (
         following.join(stages.select("stage_id"), on="stage_id", how="semi")
         .group_by("deal_id", "stage_id")
@@ -266,6 +270,7 @@ def _cycle(counted: pd.DataFrame, level: float, every: Every | None) -> dict[str
 
 def _median_limits(days: np.ndarray, level: float) -> tuple[float, float]:
     """Order statistics that hold the median with at least `level`; nan where there are too few."""
+    check_level(level)
     n = len(days)
     rank = int(binom.ppf((1 - level) / 2, n, 0.5)) - 1 if n else -1
     if rank < 0:
@@ -286,7 +291,9 @@ def _with_stages(snapshot: Snapshot, groups: Groups, rates: pd.DataFrame) -> pd.
         rates = pd.DataFrame(columns=[*columns, "mean_completed"])
     if len(rates):
         stages = stages[stages["funnel"].isin(rates["funnel"])]
-    cells = rates[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
+    cells = (
+        rates[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
+    )
     rates = rates.astype({"funnel": "str", "rank": "int64"})
     table = cells.merge(rates, on=[*groups.keys, "funnel", "rank"], how="left")
     table["note"] = table["note"].fillna("no_denominator: no deal was there").astype("str")

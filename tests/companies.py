@@ -11,6 +11,8 @@ from kpi import Definitions, Snapshot
 
 AS_OF = "2026-06-30"
 BORN = pd.Timestamp("2026-01-01")
+LAST_DAY = 180  # AS_OF, counted from BORN
+OPEN = ("S1", "S2", "S3")
 SOURCES = ("event", "referral", "website")
 Frames = dict[str, pd.DataFrame]
 
@@ -216,6 +218,16 @@ def random_walks(seed: int, count: int) -> Frames:
         "deals": pd.DataFrame(rows),
         "history": _ordered(pd.DataFrame(changes)),
     }
+
+
+def ways(frames: Frames) -> dict[str, list[tuple[int, str]]]:
+    """List the way of each deal through the stages: (day since 1 January 2026, stage), in order."""
+    history = frames["history"].sort_values("changed_at", kind="stable")
+    day = (history["changed_at"].dt.normalize() - BORN).dt.days
+    found: dict[str, list[tuple[int, str]]] = {}
+    for deal, at, stage in zip(history["record_id"], day, history["stage_id"], strict=True):
+        found.setdefault(deal, []).append((int(at), stage))
+    return found
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

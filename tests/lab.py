@@ -192,7 +192,7 @@ def _server(work_dir: Path) -> Iterator[tuple[str, str]]:
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     log = work_dir / "server.log"
     with log.open("w", encoding="utf-8") as out:
-        server = subprocess.Popen(  # noqa: S603 (our own interpreter, no word from outside)
+        server = subprocess.Popen(
             command, env=_environment(work_dir, token), stdout=out, stderr=subprocess.STDOUT
         )
         try:
@@ -248,7 +248,7 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:
-            with urllib.request.urlopen(address, timeout=1):  # noqa: S310 (loopback)
+            with urllib.request.urlopen(address, timeout=1):
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from kpi import TABLES, TableError, conform
 from kpi.tables import DTYPES
 
-HOSTILE = ["=cmd|' /C calc'!A0", "<script>alert(1)</script>", "'; DROP TABLE deals; --", "\u202eexe.fdp"]
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "<script>alert(1)</script>",
+    "'; DROP TABLE deals; --",
+    "\u202eexe.fdp",
+]
 
 
 def deals(**columns):
@@ -44,7 +49,9 @@ def test_an_unknown_table_is_refused_with_those_there_are():
 
 def test_a_missing_required_column_is_named():
     """With what the table has, and what to do."""
-    with pytest.raises(TableError, match=r"deals lacks the column\(s\) \['deal_id'\].*mapping file"):
+    with pytest.raises(
+        TableError, match=r"deals lacks the column\(s\) \['deal_id'\].*mapping file"
+    ):
         conform("deals", pd.DataFrame({"id": ["1"]}))
 
 
@@ -113,7 +120,10 @@ def test_hostile_text_stays_letter_by_letter(text):
         ([7, 8], ["7", "8"]),
         ([7.0, 8.0], ["7", "8"]),
         ([9007199254740991, 2], ["9007199254740991", "2"]),
-        (["0061t00000abcDEFGH", "0061t00000ABCdefgh"], ["0061t00000abcDEFGH", "0061t00000ABCdefgh"]),
+        (
+            ["0061t00000abcDEFGH", "0061t00000ABCdefgh"],
+            ["0061t00000abcDEFGH", "0061t00000ABCdefgh"],
+        ),
     ],
 )
 def test_ids_are_kept_letter_by_letter(ids, kept):

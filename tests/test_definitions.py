@@ -93,9 +93,13 @@ def test_the_version_changes_with_any_setting():
         pytest.param("deal_types = 'x'", "deal_types", id="deal types as text"),
         pytest.param("count = 5", "count", id="count as a number"),
         pytest.param("[count.sal]\ntable='leads'", "count.sal: expected one of", id="count name"),
-        pytest.param("[count.mql]\ntable='leads'", "exactly table, column and in", id="count parts"),
         pytest.param(
-            "[count.mql]\ntable='notes'\ncolumn='x'\nin=['y']", "expected leads or deals", id="table"
+            "[count.mql]\ntable='leads'", "exactly table, column and in", id="count parts"
+        ),
+        pytest.param(
+            "[count.mql]\ntable='notes'\ncolumn='x'\nin=['y']",
+            "expected leads or deals",
+            id="table",
         ),
         pytest.param(
             "[count.mql]\ntable='leads'\ncolumn='phase'\nin=['y']", "no column 'phase'", id="column"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.exports.csv_text import csv_rows
 from connectors.errors import FileError
-from connectors.files import read_folder
+from connectors.exports.csv_text import csv_rows
 from connectors.exports.read_options import ReadOptions
+from connectors.files import read_folder
 from kpi.conform import CLEARED, KEPT, PROBLEMS, REJECTED, conform
 from kpi.tables import TABLES
 

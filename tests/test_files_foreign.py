@@ -7,10 +7,10 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from connectors.exports.cells import as_moments, as_numbers
 from connectors.errors import FileError
-from connectors.files import read_folder
+from connectors.exports.cells import as_moments, as_numbers
 from connectors.exports.read_options import ReadOptions
+from connectors.files import read_folder
 from kpi.conform import CLEARED, REJECTED
 
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from connectors.lake import delta, syncs
 from connectors.errors import ConnectorError, StoreError
+from connectors.lake import delta, syncs
 from connectors.store import Store
 from kpi.conform import conform
 from kpi.tables import TABLES, TableError
@@ -66,7 +66,7 @@ def ordered(frame):
 
 def writer(*arguments):
     command = [sys.executable, str(WRITER), *map(str, arguments)]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def on_disk(folder, text):

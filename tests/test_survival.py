@@ -38,8 +38,13 @@ def exact(durations, ended, entries, causes=2):
     for t in sorted({d for d, e in zip(durations, entries, strict=True) if e <= d}):
         subjects = list(zip(durations, ended, entries, strict=True))
         at_risk = sum(1 for d, _, e in subjects if e <= t <= d)
-        here = [sum(1 for d, k, e in subjects if d == t and e <= t and k == c + 1) for c in range(causes)]
-        incidence = [f + survival * Fraction(d, at_risk) for f, d in zip(incidence, here, strict=True)]
+        here = [
+            sum(1 for d, k, e in subjects if d == t and e <= t and k == c + 1)
+            for c in range(causes)
+        ]
+        incidence = [
+            f + survival * Fraction(d, at_risk) for f, d in zip(incidence, here, strict=True)
+        ]
         survival *= 1 - Fraction(sum(here), at_risk)
         rows[t] = (at_risk, survival, list(incidence))
     return rows
@@ -132,7 +137,9 @@ def test_delayed_entry_equals_exact_fractions():
             assert curve.loc[t, "survival"] == pytest.approx(float(survival), abs=1e-12)
             for k in (1, 2):
                 if f"cif_{k}" in curve:
-                    assert curve.loc[t, f"cif_{k}"] == pytest.approx(float(incidence[k - 1]), abs=1e-12)
+                    assert curve.loc[t, f"cif_{k}"] == pytest.approx(
+                        float(incidence[k - 1]), abs=1e-12
+                    )
 
 
 def test_kaplan_meier_equals_two_independent_packages():

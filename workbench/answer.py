@@ -84,7 +84,9 @@ class Answer:
         won, cycle = win_rate(self.snapshot).iloc[0], cycle_days(self.snapshot).iloc[0]
         rates = [f"win rate {_rate(won)} of deals closed"]
         if "leads" in self.snapshot.present:
-            rates.insert(0, f"lead to deal {_rate(lead_conversion(self.snapshot).iloc[0])} of leads")
+            rates.insert(
+                0, f"lead to deal {_rate(lead_conversion(self.snapshot).iloc[0])} of leads"
+            )
         days = f"won deals took {whole_text(cycle['value'])} days (median, n {cycle['x']:,})"
         return [("History", "; ".join([*rates, days]))]
 
@@ -135,7 +137,7 @@ def open_deals(snapshot: Snapshot) -> int:
 def _by_month(plan: Plan | None) -> dict[str, int] | None:
     if plan is None:
         return None
-    return {f"{month:%Y-%m}": int(n) for month, n in plan.months_to_create.items()}  # type: ignore[str-format]
+    return {f"{month:%Y-%m}": int(n) for month, n in plan.months_to_create.items()}
 
 
 def _plain(value: object) -> float | None:

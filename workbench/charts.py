@@ -4,11 +4,16 @@ Every chart gets only the columns it draws (Altair embeds all it is given), a ti
 is shown, and a description for those who cannot see it.
 """
 
+from typing import TypeAlias
+
 import altair as alt
 import pandas as pd
 
 from kpi.planning import Plan
 from workbench import theme, words
+from workbench.tables import each
+
+Chart: TypeAlias = alt.LayerChart | alt.FacetChart | alt.VConcatChart
 
 NARROW = 560
 CREDITS = {"in_pipeline": "open now", "direct": "direct deals", "to_create": "new leads"}
@@ -17,20 +22,21 @@ MOVES = ["new", "reactivation", "expansion", "contraction", "churn"]
 MOVE_COLOURS = [theme.ACCENT, theme.CATEGORIES[2], theme.SEQUENCE[2], "#e3a67f", theme.WARN]
 
 
-def funnel(conversion: pd.DataFrame) -> alt.LayerChart:
+def funnel(conversion: pd.DataFrame) -> Chart:
     """Bar per stage in funnel order, its count, and the share that went on (with interval).
 
     Takes the table of `kpi.stage_conversion`, not cut by groups or periods.
     """
     rows = conversion[["label", "reached", "value", "low", "high"]].copy()
     rows["share"] = [
-        "" if pd.isna(r.value) else _share_with_interval(r.value, r.low, r.high)
-        for r in rows.itertuples()
+        "" if pd.isna(r.value) else _share_with_interval(r.value, r.low, r.high) for r in each(rows)
     ]
     first, last = rows.iloc[0], rows.iloc[-1]
     base = alt.Chart(
         rows[["label", "reached", "share"]],
-        title=alt.Title("Deals that reached each stage", subtitle="and the share that went further"),
+        title=alt.Title(
+            "Deals that reached each stage", subtitle="and the share that went further"
+        ),
         description=(
             f"{first['reached']:,} deals entered {first['label']}; {last['reached']:,} were won."
         ),
@@ -51,7 +57,7 @@ def funnel(conversion: pd.DataFrame) -> alt.LayerChart:
     return alt.layer(bars, counts, shares)
 
 
-def rates(table: pd.DataFrame, group: str, title: str) -> alt.LayerChart:
+def rates(table: pd.DataFrame, group: str, title: str) -> Chart:
     """Point with its interval per group, largest first; the note's small n is greyed.
 
     Takes any KPI table of rates cut by one column, such as ``kpi.win_rate(snapshot, by="source")``.
@@ -59,7 +65,7 @@ def rates(table: pd.DataFrame, group: str, title: str) -> alt.LayerChart:
     rows = table[[group, "value", "low", "high", "x", "n"]].dropna(subset=["value"]).copy()
     rows[group] = rows[group].astype("object").where(rows[group].notna(), "(none)").astype("str")
     rows = rows.sort_values("value", ascending=False)
-    rows["counts"] = [f"{r.x:,} of {r.n:,}" for r in rows.itertuples()]
+    rows["counts"] = [f"{r.x:,} of {r.n:,}" for r in each(rows)]
     rows["size"] = ["fewer than 30" if n < 30 else "30 or more" for n in rows["n"]]
     label = alt.Axis(labelExpr=theme.PERCENT_LABEL, tickCount=6, grid=True)
     scale = alt.Scale(domain=[0, float(min(1.0, rows["high"].max() * 1.25 or 1.0))], nice=False)
@@ -87,7 +93,7 @@ def rates(table: pd.DataFrame, group: str, title: str) -> alt.LayerChart:
     return alt.layer(bars, points, counts)
 
 
-def rate_over_time(table: pd.DataFrame, title: str) -> alt.LayerChart:
+def rate_over_time(table: pd.DataFrame, title: str) -> Chart:
     """Line with its interval by period; takes any KPI table of rates with a ``period``."""
     rows = table[["period", "value", "low", "high"]].dropna(subset=["value"])
     base = alt.Chart(
@@ -105,7 +111,7 @@ def rate_over_time(table: pd.DataFrame, title: str) -> alt.LayerChart:
     return alt.layer(band, line)
 
 
-def mrr_bridge(movements: pd.DataFrame, symbol: str = "$") -> alt.VConcatChart:
+def mrr_bridge(movements: pd.DataFrame, symbol: str = "$") -> Chart:
     """Recurring revenue at the end of each period above; the moves that made it below.
 
     Takes the table of `kpi.mrr_movements`.
@@ -141,10 +147,11 @@ def mrr_bridge(movements: pd.DataFrame, symbol: str = "$") -> alt.VConcatChart:
             order="order:Q",
         )
     )
-    return alt.vconcat(above, below, spacing=16).resolve_legend(color="independent")
+    both: Chart = alt.vconcat(above, below, spacing=16).resolve_legend(color="independent")
+    return both
 
 
-def plan_funnel(plan: Plan) -> alt.LayerChart:
+def plan_funnel(plan: Plan) -> Chart:
     """Bar per stage: all that the plan needs there, by where it comes from."""
     sums = plan.table.groupby(["stage", "label"], sort=False)[list(CREDITS)].sum().reset_index()
     sums["total"] = sums[list(CREDITS)].sum(axis=1)
@@ -152,7 +159,10 @@ def plan_funnel(plan: Plan) -> alt.LayerChart:
     order = list(sums["label"])
     base = alt.Chart(
         long,
-        title=alt.Title("The funnel this plan needs", subtitle=f"{words.day(plan.start)} to {words.day(plan.by)}"),
+        title=alt.Title(
+            "The funnel this plan needs",
+            subtitle=f"{words.day(plan.start)} to {words.day(plan.by)}",
+        ),
         description=f"{plan.to_create:,} {plan.top} to create for {words.target(plan)}.",
         width=NARROW,
         height=alt.Step(34),
@@ -178,7 +188,7 @@ def plan_funnel(plan: Plan) -> alt.LayerChart:
     return alt.layer(bars, text)
 
 
-def plan_months(plan: Plan) -> alt.VConcatChart:
+def plan_months(plan: Plan) -> Chart:
     """Records to create by month above, wins to expect by month below."""
     table = plan.table
     first = table["stage"] == table["stage"].iloc[0]
@@ -211,9 +221,10 @@ def plan_months(plan: Plan) -> alt.VConcatChart:
             order="order:Q",
         )
     )
-    return alt.vconcat(alt.layer(bars, text), below, spacing=18).resolve_legend(
+    both: Chart = alt.vconcat(alt.layer(bars, text), below, spacing=18).resolve_legend(
         color="independent"
     )
+    return both
 
 
 def _credits(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -225,9 +236,7 @@ def _credits(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _credit_colour() -> alt.Color:
     domain = list(CREDITS.values())
-    return alt.Color(
-        "credit:N", title=None, scale=alt.Scale(domain=domain, range=CREDIT_COLOURS)
-    )
+    return alt.Color("credit:N", title=None, scale=alt.Scale(domain=domain, range=CREDIT_COLOURS))
 
 
 def _share_with_interval(value: float, low: float, high: float) -> str:

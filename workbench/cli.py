@@ -38,9 +38,13 @@ def demo(
     wins: Annotated[
         float | None, typer.Option(help="Deals to win; default: as in the last six months.")
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Last day that counts; default: six months.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Last day that counts; default: six months.")
+    ] = None,
     confidence: Annotated[float, typer.Option(help="Chance wanted, 0 to 1.")] = 0.8,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, write no page.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, write no page.")
+    ] = False,
     out: Out = Path("out") / "reverse_funnel.html",
 ) -> None:
     """Say how many leads to create by when for the target, and write the page for leadership."""
@@ -51,10 +55,12 @@ def demo(
         return
     typer.echo(str(found))
     if len(snapshot.problems):
-        typer.echo(f"  {'Data':<21} {len(snapshot.problems):,} problems: reverse-funnel check {data}")
+        typer.echo(
+            f"  {'Data':<21} {len(snapshot.problems):,} problems: reverse-funnel check {data}"
+        )
     if found.plan is None:
         return
-    parameters = {"DATA": str(data.resolve()), "AS_OF": str(snapshot.as_of)}
+    parameters: dict[str, object] = {"DATA": str(data.resolve()), "AS_OF": str(snapshot.as_of)}
     parameters |= {"MAPPING": str(mapping.resolve())} if mapping else {}
     parameters |= {"WINS": found.wins, "BY": str(found.by), "CONFIDENCE": confidence}
     typer.echo("\nWriting the page (it runs a notebook, about 15 seconds) ...", err=True)
@@ -64,7 +70,9 @@ def demo(
 
 @app.command()
 def report(
-    notebook: Annotated[Path, typer.Argument(help="A notebook, such as notebooks/01_funnel.ipynb.")],
+    notebook: Annotated[
+        Path, typer.Argument(help="A notebook, such as notebooks/01_funnel.ipynb.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Default: out/NAME.html.")] = None,
     set_: Annotated[
         list[str] | None,

@@ -1,10 +1,21 @@
 """KPI tables and plans as people read them: rounded, labelled, missing said in words."""
 
+from collections.abc import Iterator
+from typing import Any, get_args
+
 import pandas as pd
 
 from kpi import Snapshot, stage_conversion
+from kpi.funnel import Mode
 from kpi.planning import FunnelModel, Plan
 from workbench.theme import MISSING, money_text, percent_text, whole_text
+
+RULES = {
+    "furthest": "furthest reached",
+    "all": "every stage in order",
+    "any": "any stage",
+    "linear": "linear",
+}
 
 
 def rate_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -17,8 +28,8 @@ def rate_table(table: pd.DataFrame) -> pd.DataFrame:
         else:
             shown[column] = shown[column].astype("object").where(shown[column].notna(), "(none)")
     shown["rate"] = [percent_text(v) for v in table["value"]]
-    shown["95 % interval"] = [_interval(r.low, r.high) for r in table.itertuples()]
-    shown["counts"] = [f"{r.x:,} of {r.n:,}" for r in table.itertuples()]
+    shown["95 % interval"] = [_interval(r.low, r.high) for r in each(table)]
+    shown["counts"] = [f"{r.x:,} of {r.n:,}" for r in each(table)]
     shown["note"] = table["note"]
     return shown.pipe(_headed, groups[0]) if groups else shown
 
@@ -38,8 +49,8 @@ def days_table(table: pd.DataFrame) -> pd.DataFrame:
         {
             "stage": table["label"],
             "median days": [whole_text(v) for v in table["value"]],
-            "95 % interval": [_days(r.low, r.high) for r in table.itertuples()],
-            "visits": [f"{r.x:,} of {r.n:,} completed" for r in table.itertuples()],
+            "95 % interval": [_days(r.low, r.high) for r in each(table)],
+            "visits": [f"{r.x:,} of {r.n:,} completed" for r in each(table)],
             "mean of completed": [_one(v) for v in table["mean_completed"]],
             "note": table["note"],
         }
@@ -92,6 +103,11 @@ def chance_table(plan: Plan) -> pd.DataFrame:
     ).pipe(_headed, "chance")
 
 
+def each(table: pd.DataFrame) -> Iterator[Any]:
+    """Go through the rows, columns as attributes."""
+    yield from table.itertuples(index=False)
+
+
 _NUMBERS = {"value", "low", "high", "x", "n", "note", "monthly"}
 
 
@@ -116,19 +132,13 @@ def _one(value: float) -> str:
 
 def counting_rules(snapshot: Snapshot) -> pd.DataFrame:
     """Deals reached and plain ratio at each stage under the four counting rules, side by side."""
-    rules = {
-        "furthest reached": "furthest",
-        "every stage in order": "all",
-        "any stage": "any",
-        "linear": "linear",
-    }
     shown = pd.DataFrame()
-    for rule, mode in rules.items():
+    for mode in get_args(Mode):
         table = stage_conversion(snapshot, mode=mode)
         shown["stage"] = table["label"]
-        shown[rule] = [
+        shown[RULES[mode]] = [
             f"{r.reached:,}" if pd.isna(r.rate) else f"{r.reached:,} → {percent_text(r.rate)}"
-            for r in table.itertuples()
+            for r in each(table)
         ]
     return shown.pipe(_headed, "stage")
 

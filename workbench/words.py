@@ -47,7 +47,7 @@ def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
         (
             "Already too late",
             f"{percent_text(plan.too_late)} of the target, at a steady pace, would need {plan.top} "
-            f"that exist already; new ones pay off mostly up to {plan.last_useful_month:%B %Y}",
+            f"that exist already; those created after {plan.last_useful_month:%B %Y} mostly win too late",
         ),
     ]
     if not np.isnan(model.leads_per_month) and plan.total_leads is not None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from connectors.exports.cells import as_text
 from connectors.errors import FileError
+from connectors.exports.cells import as_text
 from connectors.exports.mapping_table import Lookup
 from connectors.exports.raw_tables import RawTable, require_columns
 from connectors.exports.read_options import ReadOptions

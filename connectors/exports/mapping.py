@@ -48,7 +48,13 @@ from typing import Any
 from connectors.errors import FileError
 from connectors.exports.mapping_definitions import mapped_definitions
 from connectors.exports.mapping_stages import mapped_stages
-from connectors.exports.mapping_table import TABLE_KEYS, StageDate, TablePlan, stage_dates, table_plan
+from connectors.exports.mapping_table import (
+    TABLE_KEYS,
+    StageDate,
+    TablePlan,
+    stage_dates,
+    table_plan,
+)
 from connectors.exports.read_options import ReadOptions, check_keys, meant, read_options
 from kpi.definitions import Definitions
 from kpi.tables import TABLES

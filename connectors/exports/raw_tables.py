@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from openpyxl.utils.exceptions import InvalidFileException
 
-from connectors.exports.csv_text import csv_rows
 from connectors.errors import FileError
+from connectors.exports.csv_text import csv_rows
 from connectors.exports.read_options import ReadOptions, meant
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx", ".xlsm", ".parquet")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from connectors.exports.cells import Cells, as_moments, as_numbers, as_text
 from connectors.errors import FileError
+from connectors.exports.cells import Cells, as_moments, as_numbers, as_text
 from connectors.exports.lookups import FAILED_JOINS, Load, looked_up, no_failed_joins
 from connectors.exports.mapping_table import StageDate, TablePlan
 from connectors.exports.raw_tables import RawTable, require_columns

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from connectors.errors import StoreError
 from connectors.lake import delta, syncs
 from connectors.lake.changes import LEAVING, schema
-from connectors.errors import StoreError
 from kpi.conform import known_table
 from kpi.tables import TABLES
 

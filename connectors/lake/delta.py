@@ -24,8 +24,8 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from connectors.lake.changes import GONE, Changes, changes, schema
 from connectors.errors import StoreError
+from connectors.lake.changes import GONE, Changes, changes, schema
 from kpi.tables import Table
 
 SETTINGS: Mapping[str, str | None] = {

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from connectors.lake import delta
 from connectors.errors import StoreError
+from connectors.lake import delta
 
 SYNCS = pa.schema(
     [

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from connectors.lake import commits, delta, syncs
 from connectors.errors import StoreError
+from connectors.lake import commits, delta, syncs
 from connectors.lake.syncs import Row
 
 DAY = 86_400.0

@@ -69,7 +69,9 @@ class Total:
         """Chance of reaching the target when so many leads are created."""
         wins = np.arange(len(self._short))
         means = leads * self._in_time * self._shares
-        new = self._weights @ np.exp(xlogy(wins, means[:, None]) - means[:, None] - gammaln(wins + 1))
+        new = self._weights @ np.exp(
+            xlogy(wins, means[:, None]) - means[:, None] - gammaln(wins + 1)
+        )
         every = _convolved(self._others, new)
         return float(np.clip(1 - every @ self._short, 0.0, 1.0))
 
@@ -95,7 +97,7 @@ def _others(sources: Sources, count: int) -> Floats:
     factors, weights = _nodes(1.0, *sources.deal_rate)
     wins = np.arange(count)
     means = sources.direct * factors[:, None]
-    mass = np.exp(xlogy(wins, means) - means - gammaln(wins + 1))
+    mass: Floats = np.exp(xlogy(wins, means) - means - gammaln(wins + 1))
     if sources.records.sum() * count > MANY:
         return _convolved(weights @ mass, weights @ _bell(sources, factors, count))
     for odds, records in zip(sources.odds, sources.records, strict=True):
@@ -103,7 +105,7 @@ def _others(sources: Sources, count: int) -> Floats:
         for _ in range(int(records)):
             mass[:, 1:] = mass[:, 1:] * (1 - win) + mass[:, :-1] * win
             mass[:, 0] *= 1 - win[:, 0]
-    return weights @ mass
+    return np.asarray(weights @ mass)
 
 
 def _bell(sources: Sources, factors: Floats, count: int) -> Floats:
@@ -117,7 +119,7 @@ def _bell(sources: Sources, factors: Floats, count: int) -> Floats:
 
 def _convolved(a: Floats, b: Floats) -> Floats:
     """Distribution of a sum, as long as its parts."""
-    whole = np.convolve(a, b) if len(a) < LONG else fftconvolve(a, b)
+    whole: Floats = np.convolve(a, b) if len(a) < LONG else fftconvolve(a, b)
     return whole[: len(a)]
 
 

@@ -84,8 +84,8 @@ class Curve:
         """Integral of the share over the first so many days."""
         at = np.asarray(days, dtype="int64")
         last = len(self.area) - 1
-        inside = self.area[np.clip(at, 0, last)]
-        return inside + np.maximum(at - last, 0) * self.final
+        inside: Floats = self.area[np.clip(at, 0, last)]
+        return np.asarray(inside + np.maximum(at - last, 0) * self.final)
 
     def between(self, created: tuple[int, int], arrived: tuple[int, int]) -> float:
         """Share of those created evenly over the days [a, b) that arrives in the days [c, d).

@@ -64,8 +64,10 @@ class Ladder:
             climbs, begin = self.deal_climbs, nw.col(f"at_{start - offset}")
             climbs = climbs.filter(nw.col("furthest") >= start - offset)
         arrived = beyond & ~goal.is_null()
-        cause = nw.when(arrived).then(nw.lit(1)).otherwise(
-            nw.when(beyond).then(nw.lit(-1)).otherwise(nw.col("cause"))
+        cause = (
+            nw.when(arrived)
+            .then(nw.lit(1))
+            .otherwise(nw.when(beyond).then(nw.lit(-1)).otherwise(nw.col("cause")))
         )
         last = nw.when(arrived).then(goal).otherwise(nw.col("lost"))
         return climbs.select(start=begin, end=last, cause=cause)
@@ -170,14 +172,24 @@ def _lead_climbs(snapshot: Snapshot, climbs: nw.LazyFrame, count: int) -> nw.Laz
         opens.sum().alias("deals_open"),
     )
     leads = followed_leads(snapshot, snapshot.leads.lazy()).select(
-        "lead_id", "linked", "converted_day", lead_cause=nw.col("cause"), lead_end=nw.col("end"),
+        "lead_id",
+        "linked",
+        "converted_day",
+        lead_cause=nw.col("cause"),
+        lead_end=nw.col("end"),
         start=nw.col("created_day"),
     )
     both = leads.join(best, left_on="lead_id", right_on="lead", how="left")
     dealt = ~nw.col("furthest").is_null()
     all_lost = dealt & (nw.col("deals_open") == 0)
-    cause = nw.when(all_lost).then(nw.lit(LOST)).otherwise(
-        nw.when(~dealt & (nw.col("lead_cause") == LOST)).then(nw.lit(LOST)).otherwise(nw.lit(OPEN))
+    cause = (
+        nw.when(all_lost)
+        .then(nw.lit(LOST))
+        .otherwise(
+            nw.when(~dealt & (nw.col("lead_cause") == LOST))
+            .then(nw.lit(LOST))
+            .otherwise(nw.lit(OPEN))
+        )
     )
     return snapshot.engine.keep(
         both.with_columns(

@@ -97,7 +97,7 @@ class FunnelModel:
                 f"no deal of new business was won in the data of {snapshot.source} up to "
                 f"{snapshot.as_of}: there is no rate to plan with; use FunnelModel.assume(...)"
             )
-        monthly = _monthly(snapshot, rungs)
+        direct, leads = _monthly(snapshot, rungs)
         return cls(
             steps=tuple(Step(name, label) for name, label in rungs.steps),
             curves=curves,
@@ -105,7 +105,8 @@ class FunnelModel:
             source=snapshot.described,
             values=_values(rungs),
             waiting=rungs.waiting(),
-            **monthly,
+            direct_per_month=direct,
+            leads_per_month=leads,
             recent_wins=recent_wins(snapshot),
             notes=_notes(snapshot, rungs, curves[0, top]),
         )
@@ -252,9 +253,7 @@ def recent_wins(snapshot: Snapshot) -> int:
     back = month_start(day, -RECENT_MONTHS)
     length = (month_start(back, 1) - back).days
     since = day_number(back.replace(day=min(day.day, length)))
-    won = of_type(snapshot, "new").filter(
-        nw.col("outcome") == "won", nw.col("closed_day") > since
-    )
+    won = of_type(snapshot, "new").filter(nw.col("outcome") == "won", nw.col("closed_day") > since)
     return int(collect(won.select(nw.len().alias("n")))["n"].iloc[0])
 
 
@@ -273,10 +272,10 @@ def _values(rungs: Ladder) -> Floats | None:
     return np.sort(values) if len(values) else None
 
 
-def _monthly(snapshot: Snapshot, rungs: Ladder) -> dict[str, float]:
-    """Leads and direct deals a month over the last twelve whole months of the data."""
+def _monthly(snapshot: Snapshot, rungs: Ladder) -> tuple[float, float]:
+    """Direct deals and leads a month over the last twelve whole months of the data."""
     first = collect(rungs.deals.select(nw.col("created_day").min()))["created_day"].iloc[0]
-    nothing = {"direct_per_month": 0.0, "leads_per_month": np.nan}
+    nothing = 0.0, float("nan")
     if pd.isna(first):
         return nothing
     begin = max(from_day(first), snapshot.window_start or from_day(first))
@@ -292,11 +291,9 @@ def _monthly(snapshot: Snapshot, rungs: Ladder) -> dict[str, float]:
         return float(collect(seen.select(nw.len().alias("n")))["n"].iloc[0]) / months
 
     direct = rungs.deals.filter(nw.col("lead").is_null())
-    leads = monthly(snapshot.leads.lazy(), "created_day") if rungs.has_leads else np.nan
-    return {
-        "direct_per_month": monthly(direct, "created_day") if rungs.has_leads else 0.0,
-        "leads_per_month": leads,
-    }
+    if not rungs.has_leads:
+        return nothing
+    return monthly(direct, "created_day"), monthly(snapshot.leads.lazy(), "created_day")
 
 
 def _notes(snapshot: Snapshot, rungs: Ladder, end_to_end: Curve) -> tuple[str, ...]:
@@ -310,8 +307,9 @@ def _notes(snapshot: Snapshot, rungs: Ladder, end_to_end: Curve) -> tuple[str, .
     still = float(end_to_end.waiting[-1])
     if still > 0.05:
         days = len(end_to_end.share) - 1
+        records = "leads" if rungs.has_leads else "deals"
         notes.append(
-            f"{still:.0%} of the {'leads' if rungs.has_leads else 'deals'} are still open at day {days}, the last with "
-            "enough data: wins later than that are not counted on"
+            f"{still:.0%} of the {records} are still open at day {days}, the last with enough "
+            "data: wins later than that are not counted on"
         )
     return tuple(notes)

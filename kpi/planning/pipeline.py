@@ -76,8 +76,8 @@ def _by_step(model: FunnelModel) -> Iterator[tuple[int, list[int], Floats]]:
 def stalled(model: FunnelModel) -> int:
     """Open records older than any that history saw waiting: credited nothing."""
     n = 0
-    for row in model.waiting.itertuples(index=False):
-        onward = model.curves[int(row.step), int(row.step) + 1]
-        if row.age >= len(onward.waiting) or onward.waiting[int(row.age)] <= 0:
-            n += int(row.n)
+    for step, ages, count in _by_step(model):
+        waiting = model.curves[step, step + 1].waiting
+        gone = [age >= len(waiting) or waiting[age] <= 0 for age in ages]
+        n += int(count[np.array(gone)].sum())
     return n

@@ -40,8 +40,8 @@ class Plan:
     probability : float
         Chance of reaching the target with this plan, 0 to 1.
     too_late : float
-        Share of the target, 0 to 1, that at a steady pace no new lead can still reach in time: the
-        leads behind it should have been created before the start.
+        Share of the target, 0 to 1, that no new lead can still reach in time if leads come at a
+        steady pace to the end: the leads behind it should have been created before the start.
     last_useful_month : date
         First day of the last month whose leads, where they win at all, are more likely than not to
         do so in time; leads are created evenly up to it.
@@ -82,7 +82,7 @@ class Plan:
         """Records to create at the top of the funnel, by month."""
         first = self.table["stage"] == self.table["stage"].iloc[0]
         rows = self.table[first & (self.table["to_create"] > 0)]
-        return rows.set_index("month")["to_create"]
+        return pd.Series(rows["to_create"].to_numpy(), index=pd.Index(rows["month"]))
 
 
 def reverse_funnel(
@@ -126,7 +126,8 @@ def reverse_funnel(
     after the whole distribution of delays, in exact calendar months. Open leads and deals are
     credited once, by step and age; direct deals at their recent pace. The rates' own uncertainty
     (Beta posteriors) widens the chance; values of deals are drawn from those won. The same number
-    of leads is planned for every month up to the last useful one.
+    of leads is planned for every month up to the last useful one; where a later date makes one more
+    month useful, the total can rise by a little, because that month's leads have less time.
 
     Examples
     --------
@@ -163,7 +164,7 @@ def reverse_funnel(
         total_leads=leads if model.has_leads else None,
         total_deals=_whole(sums["deals"]) if model.has_leads else leads,
         probability=total.chance(float(leads)),
-        too_late=float(np.clip(1 - in_time.mean(), 0.0, 1.0)),
+        too_late=_share(1 - in_time.mean()),
         last_useful_month=months[useful],
         needs={q: needs[q] for q in CHANCES},
         from_pipeline=sums["in_pipeline"],
@@ -202,7 +203,9 @@ def _target(
         raise PlanError(f"{name} = {target:,.10g}; expected a number above 0")
     expected_wins = target if wins is not None else target / (model.deal_value or 1.0)
     if expected_wins > MOST_WINS:
-        raise PlanError(f"{name} = {target:,.0f} takes more than {MOST_WINS:,} wins: split the target")
+        raise PlanError(
+            f"{name} = {target:,.0f} takes more than {MOST_WINS:,} wins: split the target"
+        )
     if wins is not None:
         return float(np.ceil(wins - 1e-9)), None
     if model.values is None:
@@ -224,9 +227,12 @@ def _useful(in_time: Floats, last: date) -> int:
     return int(enough[-1]) if len(enough) else 0
 
 
-def _sources(
-    model: FunnelModel, first: date, last: date, origin: date, in_time: float
-) -> Sources:
+def _share(number: float) -> float:
+    """Bring a share that rounding put just outside 0 to 1 back inside."""
+    return float(np.clip(round(number, 12), 0.0, 1.0))
+
+
+def _sources(model: FunnelModel, first: date, last: date, origin: date, in_time: float) -> Sources:
     days = ((first - origin).days - 1, (last - origin).days)
     chances, records = odds(model, *days)
     end_to_end = model.curve(0, model.top)

@@ -94,6 +94,11 @@ def _counts(x: ArrayLike, n: ArrayLike, level: float) -> tuple[Floats, Floats]:
     successes, trials = np.asarray(x, dtype="float64"), np.asarray(n, dtype="float64")
     if not ((successes >= 0) & (successes <= trials + 1e-9)).all():
         raise ValueError("x must be between 0 and n")
+    check_level(level)
+    return np.minimum(successes, trials), trials
+
+
+def check_level(level: float) -> None:
+    """Refuse a level that is no share, such as 95 for 95 %."""
     if not 0 < level < 1:
         raise ValueError(f"level = {level}; expected a share above 0 and below 1, such as 0.95")
-    return np.minimum(successes, trials), trials

@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from kpi.stats.intervals import check_level
+
 Floats = NDArray[np.float64]
 
 
@@ -164,6 +166,7 @@ def log_log_limits(
     >>> low.round(4).tolist(), high.round(4).tolist()
     ([0.1377], [0.3793])
     """
+    check_level(level)
     f = np.asarray(share, dtype="float64")
     z = ndtri(0.5 + level / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -191,7 +194,7 @@ def first_reaching(curve: pd.DataFrame, column: str, share: float) -> float:
     4.0
     """
     reached = curve[column].to_numpy(dtype="float64") <= share + 1e-12
-    return float(curve.index[reached.argmax()]) if reached.any() else float("nan")
+    return float(curve.index[int(reached.argmax())]) if reached.any() else float("nan")
 
 
 def median_time(curve: pd.DataFrame, level: float = 0.95) -> tuple[float, float, float]:

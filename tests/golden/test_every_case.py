@@ -27,9 +27,7 @@ LATER = {
 
 def named_in_tests():
     """Case ids that the tests of this folder name, in a test's name or a case's id."""
-    text = "".join(
-        path.read_text(encoding="utf-8") for path in HERE.glob("test_*_cases.py")
-    )
+    text = "".join(path.read_text(encoding="utf-8") for path in HERE.glob("test_*_cases.py"))
     named = re.findall(r"def test_([stvp]\d\d)_", text) + re.findall(r'id="([STVP]\d\d)\b', text)
     return {name.upper() for name in named}
 

@@ -29,7 +29,9 @@ def test_s07_the_same_backward():
     plan = reverse_funnel(FunnelModel.assume(**SEED), new_mrr=9900.0, **MONTH)
     steps = flow(plan)
     per_win = steps / steps["won"] * 4.95
-    assert per_win[["leads", "deals", "won"]].tolist() == pytest.approx([100.0, 15.0, 4.95], abs=1e-9)
+    assert per_win[["leads", "deals", "won"]].tolist() == pytest.approx(
+        [100.0, 15.0, 4.95], abs=1e-9
+    )
 
 
 POISSON = [  # P01, analytic: P(Poisson(mu) >= k) = q, mu = Gamma(k).ppf(q); rate 0.0495

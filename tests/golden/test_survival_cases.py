@@ -44,7 +44,12 @@ def test_t01_stage_days_gives_the_median_not_the_mean_of_completed_visits():
     history = pd.DataFrame(rows, columns=["record_id", "stage_id", "changed_at"])
     deals = history.groupby("record_id", as_index=False)["stage_id"].last()
     stages = pd.DataFrame(
-        {"object": "deal", "stage_id": ["S1", "Lost"], "position": [1, 2], "outcome": ["open", "lost"]}
+        {
+            "object": "deal",
+            "stage_id": ["S1", "Lost"],
+            "position": [1, 2],
+            "outcome": ["open", "lost"],
+        }
     )
     deals = deals.rename(columns={"record_id": "deal_id"})
     stay = stage_days(snapshot({"deals": deals, "history": history, "stages": stages})).iloc[0]
@@ -88,7 +93,11 @@ def test_t06_two_competing_exponentials():
     won = [0.3107479359406281, 0.38008517265285446, 0.3955564013847031]
     assert curve.loc[[30, 60, 90], "cif_1"].tolist() == pytest.approx(won, abs=1e-12)
     assert curve["cif_1"].max() < 0.4
-    for day, wrong in {30: 0.4511883639059736, 60: 0.6988057880877979, 90: 0.8347011117784134}.items():
+    for day, wrong in {
+        30: 0.4511883639059736,
+        60: 0.6988057880877979,
+        90: 0.8347011117784134,
+    }.items():
         assert abs(curve.loc[day, "cif_1"] - wrong) > 0.1  # one minus KM, losses censored: WRONG
 
 
@@ -119,7 +128,9 @@ def test_t07_the_three_shares_of_twenty_deals():
     assert last["survival"] == pytest.approx(0.11448929398148149, abs=1e-9)
 
 
-@pytest.mark.parametrize(("horizon", "share"), [(60, 0.2896990740740741), (150, 0.5636555989583333)])
+@pytest.mark.parametrize(
+    ("horizon", "share"), [(60, 0.2896990740740741), (150, 0.5636555989583333)]
+)
 def test_t07_win_rate_by_cohort(twenty, horizon, share):
     """The cohort rate follows open deals; neither won/created nor one minus KM comes out."""
     value = win_rate(twenty, basis="cohort", horizon_days=horizon)["value"].iloc[0]

@@ -223,7 +223,7 @@ class ReverseFunnelBoard:
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         """Show the widgets; where there are none (a viewer, a test), the answer as text."""
-        bundle: dict[str, Any] = dict(self.view._repr_mimebundle_(**options) or {})  # noqa: SLF001
+        bundle: dict[str, Any] = dict(self.view._repr_mimebundle_(**options) or {})
         bundle["text/plain"] = words.sentence(self.plan) if self.plan else self.problem
         return bundle
 

@@ -133,10 +133,10 @@ class _Reader(HTMLParser):
     def total(self) -> dict[str, Counter[str]]:
         """Return how often each kind was met, by place, in the order of the page."""
         counts = {where: counted.copy() for where, counted in self.counts.items()}
-        for where in counts:
+        for where, met in counts.items():
             for text in ("".join(self.words[where]), "\n".join(self.tags[where])):
                 for kind, pattern in _IN_WORDS.items():
-                    counts[where][kind] += sum(1 for _ in pattern.finditer(text))
+                    met[kind] += sum(1 for _ in pattern.finditer(text))
         return counts
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -93,7 +93,7 @@ def render(notebook_path: Path | str, out_path: Path | str, *, title: str | None
 def _read(path: Path) -> Cells:
     """Return the numbered cells meant for the page; refuse a notebook that is not ready."""
     try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        notebook = nbformat.read(path, as_version=4)
     except nbformat.reader.NotJSONError:
         raise NotebookError(f"{path.name} is not a notebook: save it in JupyterLab again") from None
     _require_run(notebook.cells, path.name)
