@@ -88,13 +88,13 @@ def _stages() -> pd.DataFrame:
 
 def _accounts(draw: np.random.Generator, n: int) -> pd.DataFrame:
     ids = _ids("A", np.arange(n))
-    payers = np.where(draw.random(n) < 0.1, ids[draw.integers(0, n // 10 + 1, n)], None)
+    payers = pd.Series(ids[draw.integers(0, n // 10 + 1, n)]).where(draw.random(n) < 0.1)
     region = draw.choice(REGIONS, n, p=[0.4, 0.3, 0.2, 0.1])
     return pd.DataFrame({"account_id": ids, "billing_account_id": payers, "region": region})
 
 
 def _moves(draw: np.random.Generator, created: Ints) -> pd.DataFrame:
-    """Changes of stage of every deal up to the end: record_id, stage_id, changed_s."""
+    """Draw the changes of stage of every deal up to the end: record_id, stage_id, changed_s."""
     n, now = len(created), created.copy()
     alive = np.ones(n, dtype=bool)
     names = _stages()["stage_id"].tolist()

@@ -69,7 +69,7 @@ def cycle(counts: pd.DataFrame) -> dict[str, float]:
 
 
 def balance(monthly: pd.DataFrame) -> pd.DataFrame:
-    """Sums of the five moves by month, and customers: to start and end of every month."""
+    """Turn monthly sums of the five moves, and customers, into start and end of every month."""
     table = monthly.sort_values("month", ignore_index=True)
     rise = table["new"] + table["expansion"] + table["reactivation"]
     end = (rise - table["contraction"] - table["churn"]).cumsum()

@@ -124,7 +124,7 @@ def mrr_movements(tables: Tables, as_of: int) -> pd.DataFrame:
 
 
 def customer_churn(tables: Tables, as_of: int) -> pd.DataFrame:
-    """Customers of twelve months ago who are gone."""
+    """Share of the customers of twelve months ago who are gone."""
     lines, calendar = _lines(tables), _calendar(tables, as_of)
     there = []
     for at in (calendar["last_day"].iloc[-13], calendar["last_day"].iloc[-1]):
@@ -191,8 +191,8 @@ def _customer_months(tables: Tables, as_of: int) -> pd.DataFrame:
         np.repeat(first, count) + np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
     )
     active = lines[["customer", "mrr"]].loc[lines.index.repeat(count)].assign(month=month)
-    active = active.groupby(["customer", "month"], as_index=False)["mrr"].sum()
-    return active[active["mrr"] > 0]
+    summed = active.groupby(["customer", "month"])["mrr"].sum().reset_index()
+    return summed[summed["mrr"] > 0]
 
 
 PEERS: dict[str, Callable[[Tables, int], pd.DataFrame]] = {

@@ -143,7 +143,11 @@ class Sql:
     def ask(self, query: str, **parts: object) -> pd.DataFrame:
         """Run a query on the snapshot's own database."""
         text = query.format(as_of=self._as_of, last=self._last, **parts)
-        return self._relation.query("peer_unused", text).df()
+        answer = self._relation.query("peer_unused", text)
+        if answer is None:
+            raise TypeError(f"no result: expected a SELECT, got {text[:80]!r}")
+        counts: pd.DataFrame = answer.to_df()
+        return counts
 
     def lead_conversion(self) -> pd.DataFrame:
         """Share of leads that became a deal, disqualified ones competing."""
@@ -185,7 +189,7 @@ class Sql:
         return curves.balance(self.ask(MOVES))
 
     def customer_churn(self) -> pd.DataFrame:
-        """Customers of twelve months ago who are gone."""
+        """Share of the customers of twelve months ago who are gone."""
         x, n = self.ask(GONE).iloc[0]
         row = curves.ratio(x, n)
         return pd.DataFrame([row | {"monthly": 1 - (1 - row["value"]) ** (1 / 12)}])

@@ -183,7 +183,7 @@ def _repeated(table: Table, frame: pd.DataFrame) -> pd.Series:
 
 def _read(values: pd.Series, column: Column, time_zone: str) -> tuple[pd.Series, pd.Series]:
     """Read one column; the second series holds a reason where a value could not be read."""
-    text = _text(values)
+    text = values if _typed(values, column) else _text(values)
     reasons = pd.Series(None, index=values.index, dtype="object")
     if column.kind in ("id", "text"):
         result = text
@@ -211,6 +211,13 @@ def _read(values: pd.Series, column: Column, time_zone: str) -> tuple[pd.Series,
         reasons[text.isna()] = "required, but missing"
     kind: Any = DTYPES[column.kind]
     return result.astype(kind), reasons
+
+
+def _typed(values: pd.Series, column: Column) -> bool:
+    """Whether the values are moments or numbers already: no need to write them out as text."""
+    if column.kind in ("time", "date"):
+        return pd.api.types.is_datetime64_any_dtype(values)
+    return column.kind in ("money", "number", "whole") and pd.api.types.is_numeric_dtype(values)
 
 
 def _text(values: pd.Series) -> pd.Series:

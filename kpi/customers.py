@@ -101,7 +101,7 @@ def _spans(snapshot: Snapshot, calendar: pd.DataFrame, every: Every | None) -> p
 
 
 def _lost(snapshot: Snapshot, groups: Groups, spans: pd.DataFrame) -> pd.DataFrame:
-    """Customers at the start of each period (``n``) and how many of them are gone (``x``)."""
+    """Count customers at the start of each period (``n``) and how many of them are gone (``x``)."""
     ends = months(snapshot)[["month", "last_day"]]
     days = spans.merge(ends.rename(columns={"month": "before", "last_day": "day"}), on="before")
     days = days.merge(ends.rename(columns={"month": "last"}), on="last")

@@ -7,6 +7,7 @@ arithmetic. KPI code uses only these, so the same expressions run unchanged on o
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -91,7 +92,8 @@ class Engine:
         times = [c for c in table.columns if c.kind in ("time", "date")]
         stamps = "".join(f', epoch_us("{c.name}") // 1000000 AS "{seconds(c.name)}"' for c in times)
         relation = relation.project("*" + stamps)
-        days = "".join(f', {_day(c, time_zone)} AS "{day(c.name)}"' for c in times)
+        clock = _clock(relation, times, time_zone)
+        days = "".join(f', {_day(c, clock)} AS "{day(c.name)}"' for c in times)
         return self._table(relation.project("*" + days))
 
 
@@ -129,15 +131,32 @@ def _cast(column: Column, present: bool) -> str:  # noqa: FBT001 - one call, abo
     return f'CAST({source} AS {SQL_TYPES[column.kind]}) AS "{column.name}"'
 
 
-def _day(column: Column, time_zone: str) -> str:
-    """SQL for the local calendar day of a time column, or the day of a date column."""
+def _clock(
+    relation: duckdb.DuckDBPyRelation, times: Sequence[Column], time_zone: str
+) -> list[tuple[int, int]]:
+    """Clock changes that the moments at hand need: decades without data would only cost time."""
+    clock = _offsets(time_zone)
+    moments = [f'"{seconds(c.name)}"' for c in times if c.kind == "time"]
+    if len(clock) == 1 or not moments:
+        return clock
+    ends = ", ".join(f"min({m}), max({m})" for m in moments)
+    found = [end for end in relation.aggregate(ends).fetchall()[0] if end is not None]
+    if not found:
+        return clock[-1:]
+    began = max((start for start, _ in clock if start <= min(found)), default=0)
+    return [(start, shift) for start, shift in clock if began <= start <= max(found)]
+
+
+def _day(column: Column, clock: Sequence[tuple[int, int]]) -> str:
+    """Write SQL for the local calendar day of a time column, or the day of a date column."""
     at = f'"{seconds(column.name)}"'
     if column.kind == "date":
         return f"{at} // {DAY}"
-    cases = "".join(f" WHEN {at} >= {start} THEN {shift}" for start, shift in _offsets(time_zone))
+    cases = "".join(f" WHEN {at} >= {start} THEN {shift}" for start, shift in clock)
     return f"({at} + CASE{cases} ELSE 0 END) // {DAY}"
 
 
+@cache
 def _offsets(time_zone: str) -> list[tuple[int, int]]:
     """Start (UTC seconds) and offset of every clock change 1970 to 2100, latest first."""
     zone = ZoneInfo(time_zone)

@@ -7,7 +7,7 @@ from kpi.snapshot import Snapshot
 
 
 def steps(snapshot: Snapshot) -> int:
-    """Number of open stages of the longest funnel; the step after the last of them is won."""
+    """Count the open stages of the longest funnel; the step after the last of them is won."""
     ranks = collect(_open_stages(snapshot).select("rank"))["rank"]
     return 0 if ranks.empty else int(ranks.max()) + 1
 
@@ -50,7 +50,7 @@ def reached(snapshot: Snapshot) -> nw.LazyFrame:
 
 
 def _reached(snapshot: Snapshot) -> nw.LazyFrame:
-    """What `reached` adds to deals, by ``deal_id``: few columns, so that keeping it is cheap."""
+    """Compute what `reached` adds to deals: few columns, so that keeping them is cheap."""
     count = steps(snapshot)
     open_stages = _open_stages(snapshot)
     per_deal = (

@@ -117,7 +117,7 @@ def customer_lines(snapshot: Snapshot, keys: Sequence[str] = ()) -> nw.LazyFrame
 
 
 def _changes(snapshot: Snapshot, keys: Sequence[str]) -> nw.LazyFrame:
-    """What changed in the MRR of each customer: keys, ``customer``, ``month``, ``rise``, ``lines``.
+    """Return changes of MRR by customer: keys, ``customer``, ``month``, ``rise``, ``lines``.
 
     A line counts from the first month whose last day it saw, up to the one whose last day it did
     not see: so a line within one month never shows.
@@ -141,7 +141,7 @@ def _changes(snapshot: Snapshot, keys: Sequence[str]) -> nw.LazyFrame:
 
 
 def _monthly(snapshot: Snapshot, keys: Sequence[str]) -> pd.DataFrame:
-    """Moves summed by month: keys, month, the five moves, ``gained`` (customers, net)."""
+    """Sum moves by month: keys, month, the five moves, ``gained`` (customers, net)."""
     customer = [*keys, "customer"]
     totals = [
         nw.col(name).cum_sum().over(*customer, order_by="month").alias(total)

@@ -13,6 +13,8 @@ AS_OF = "2026-06-30"
 BORN = pd.Timestamp("2026-01-01")
 LAST_DAY = 180  # AS_OF, counted from BORN
 OPEN = ("S1", "S2", "S3")
+PAYERS = {"a0": "p0", "a1": "p0", "a2": "p1"}
+ACCOUNTS = pd.DataFrame(PAYERS.items(), columns=["account_id", "billing_account_id"])
 SOURCES = ("event", "referral", "website")
 Frames = dict[str, pd.DataFrame]
 
@@ -165,6 +167,22 @@ def subscriptions(draw: st.DrawFn, at_least: int = 0) -> pd.DataFrame:
         for i, (who, mrr, start, length) in enumerate(drawn)
     ]
     return _frame(rows, ["subscription_id", "account_id", "mrr", "starts_on", "ends_on"])
+
+
+def customers_at(lines: pd.DataFrame, at: pd.Timestamp) -> dict[str, float]:
+    """MRR of each payer with any on that day."""
+    found: dict[str, float] = {}
+    live = lines[(lines["starts_on"] <= at) & ~(lines["ends_on"] <= at) & (lines["mrr"] > 0)]
+    for account, mrr in zip(live["account_id"], live["mrr"], strict=True):
+        payer = PAYERS.get(account, account)
+        found[payer] = found.get(payer, 0) + mrr
+    return found
+
+
+def lines(*rows: tuple[str, float, str, str | None]) -> pd.DataFrame:
+    """Build subscriptions from (account, mrr, first day, first day without)."""
+    frame = pd.DataFrame(rows, columns=["account_id", "mrr", "starts_on", "ends_on"])
+    return frame.assign(subscription_id=[str(i) for i in range(len(rows))])
 
 
 def emptied(frames: Mapping[str, pd.DataFrame]) -> Frames:

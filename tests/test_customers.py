@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from companies import snapshot, subscriptions
+from companies import ACCOUNTS, customers_at, lines, snapshot, subscriptions
 from hypothesis import Phase, given, settings
-from test_recurring import ACCOUNTS, customers_at, lines
 
 from kpi import customer_churn
 
@@ -32,8 +31,10 @@ def test_churn_is_who_was_there_before_and_is_gone(drawn):
 def test_one_line_of_several_cancelled_is_no_lost_customer():
     """Nor is a company whose payer still pays for another."""
     frame = lines(
-        ("a0", 10, "2025-01-01", "2026-02-01"), ("a1", 10, "2025-01-01", None),
-        ("a2", 10, "2025-01-01", "2026-02-01"), ("a2", 10, "2025-01-01", None),
+        ("a0", 10, "2025-01-01", "2026-02-01"),
+        ("a1", 10, "2025-01-01", None),
+        ("a2", 10, "2025-01-01", "2026-02-01"),
+        ("a2", 10, "2025-01-01", None),
     )
     row = customer_churn(snapshot({"subscriptions": frame, "accounts": ACCOUNTS})).iloc[0]
     assert (row["x"], row["n"], row["value"]) == (0, 2, 0.0)

@@ -69,7 +69,9 @@ def test_values_equal_following_each_deal_from_the_stage(frames, snap):
     for rank in range(3):
         durations, causes = [], []
         for way in ways(frames).values():
-            first = {r: min((d for d, s in way if RANK.get(s, -1) >= r), default=None) for r in range(4)}
+            first = {
+                r: min((d for d, s in way if RANK.get(s, -1) >= r), default=None) for r in range(4)
+            }
             if first[rank] is None:
                 continue
             lost = way[-1][0] if way[-1][1] == "Lost" else None

@@ -54,7 +54,9 @@ def test_a_lead_with_two_deals_is_one_conversion():
 
 def test_leads_still_worked_are_not_lost_and_junk_competes():
     """Exact: l0 junk on day 5; l1 converts on day 10; l2 came on the last days and is open."""
-    lead = leads(stage_id=["junk", "open", "open", "open"], converted_at=[None, "2026-01-11", None, None])
+    lead = leads(
+        stage_id=["junk", "open", "open", "open"], converted_at=[None, "2026-01-11", None, None]
+    )
     lead.loc[2, "created_at"] = "2026-06-27"
     history = pd.DataFrame(
         {"object": "lead", "record_id": ["l0"], "stage_id": ["junk"], "changed_at": ["2026-01-06"]}
@@ -117,6 +119,8 @@ def test_what_counts_as_a_lead_comes_from_the_definitions():
 
 def test_a_deal_older_than_its_lead_is_left_out_and_counted():
     """It cannot have come from it: neither a conversion in minus five days nor at once."""
-    row = lead_conversion(snapshot({"leads": leads(converted_at=["2025-12-27", *[None] * 3])})).iloc[0]
+    row = lead_conversion(
+        snapshot({"leads": leads(converted_at=["2025-12-27", *[None] * 3])})
+    ).iloc[0]
     assert row["n"] == 3
     assert "1 without usable dates left out" in row["note"]

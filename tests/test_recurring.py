@@ -2,25 +2,13 @@
 
 import pandas as pd
 import pytest
-from companies import snapshot, subscriptions
+from companies import ACCOUNTS, customers_at, lines, snapshot, subscriptions
 from hypothesis import Phase, given, settings
 
 from kpi import mrr_movements
 
 MOVES = ["new", "expansion", "contraction", "churn", "reactivation"]
-PAYER = {"a0": "p0", "a1": "p0", "a2": "p1"}
-ACCOUNTS = pd.DataFrame({"account_id": ["a0", "a1", "a2"], "billing_account_id": ["p0", "p0", "p1"]})
 QUICK = (Phase.explicit, Phase.generate)
-
-
-def customers_at(lines, day):
-    """MRR of each payer with any on that day."""
-    found = {}
-    for line in lines.itertuples():
-        if line.starts_on <= day and (pd.isna(line.ends_on) or line.ends_on > day) and line.mrr > 0:
-            payer = PAYER.get(line.account_id, line.account_id)
-            found[payer] = found.get(payer, 0) + line.mrr
-    return found
 
 
 def by_hand(lines, last="2026-06-30"):
@@ -37,7 +25,15 @@ def by_hand(lines, last="2026-06-30"):
                 row["churn"] -= change
             elif abs(change) > 0.005:
                 row["expansion" if change > 0 else "contraction"] += abs(change)
-        rows.append(row | {"start": sum(before.values()), "end": sum(now.values()), "x": len(now), "n": len(before)})
+        rows.append(
+            row
+            | {
+                "start": sum(before.values()),
+                "end": sum(now.values()),
+                "x": len(now),
+                "n": len(before),
+            }
+        )
         ever |= set(now)
         before = now
     return pd.DataFrame(rows)
@@ -74,13 +70,11 @@ def test_the_moves_of_many_more_companies(lines):
     agrees_with_hand(lines)
 
 
-def lines(*rows):
-    """Build subscriptions from (account, mrr, first day, first day without)."""
-    frame = pd.DataFrame(rows, columns=["account_id", "mrr", "starts_on", "ends_on"])
-    return frame.assign(subscription_id=[str(i) for i in range(len(rows))])
-
-
-SEASON = lines(("a", 100, "2025-11-15", "2026-01-31"), ("a", 120, "2026-03-01", None), ("b", 50, "2026-02-10", None))
+SEASON = lines(
+    ("a", 100, "2025-11-15", "2026-01-31"),
+    ("a", 120, "2026-03-01", None),
+    ("b", 50, "2026-02-10", None),
+)
 
 
 def test_quarters_sum_their_months():

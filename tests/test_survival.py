@@ -2,6 +2,7 @@
 
 import warnings
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -207,7 +208,7 @@ def test_the_restricted_mean_is_the_area_under_the_curve(horizon):
         edges = [0.0, *knots, horizon]
         area = sum(
             quad(lambda age, c=curve: at_age(c, "survival", age, 1.0), a, b)[0]
-            for a, b in zip(edges, edges[1:], strict=False)
+            for a, b in pairwise(edges)
         )
         assert restricted_mean(curve, horizon) == pytest.approx(area, abs=1e-9)
 

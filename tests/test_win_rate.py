@@ -24,9 +24,7 @@ def snap(frames):
 def test_by_month_and_source_it_equals_counting(frames, snap):
     """Won over won and lost of the deals closed in the month; the interval is Jeffreys'."""
     deals = frames["deals"].dropna(subset=["closed_at"])
-    deals = deals.assign(
-        month=deals["closed_at"].dt.to_period("M"), won=deals["stage_id"] == "Won"
-    )
+    deals = deals.assign(month=deals["closed_at"].dt.to_period("M"), won=deals["stage_id"] == "Won")
     table = win_rate(snap, by="source", every="month")
     table["month"] = table["period"].dt.to_period("M")
     counted = deals.groupby(["source", "month"])["won"].agg(["sum", "size"])
@@ -70,7 +68,10 @@ def test_renewals_are_kept_apart_unless_asked_for():
     deals["deal_type"] = ["Existing", "Existing", "Renewed", None, None, "new", None, "Existing"]
     words = {"Existing": "expansion", "Renewed": "renewal"}
     snap = snapshot({"deals": deals}, deal_types=words)
-    counted = {kind: win_rate(snap, deal_type=kind)["n"].iloc[0] for kind in ("new", "expansion", "renewal", None)}
+    counted = {
+        kind: win_rate(snap, deal_type=kind)["n"].iloc[0]
+        for kind in ("new", "expansion", "renewal", None)
+    }
     assert counted == {"new": 4, "expansion": 3, "renewal": 1, None: 8}
     assert snap.problems.empty
 
@@ -78,7 +79,9 @@ def test_renewals_are_kept_apart_unless_asked_for():
 def test_by_owner_the_note_says_whose_deals_they_are():
     """The owner as of the date, not the one at close."""
     deals = outcomes(won=2).assign(owner_id="a")
-    assert "owner as of the date" in win_rate(snapshot({"deals": deals}), by="owner")["note"].iloc[0]
+    assert (
+        "owner as of the date" in win_rate(snapshot({"deals": deals}), by="owner")["note"].iloc[0]
+    )
 
 
 def test_fiscal_quarters_follow_the_definitions():

@@ -113,21 +113,25 @@ class Curve:
 def fitted(counted: pd.DataFrame) -> Curve:
     """Curve of cause 1 from counts by whole days (`kpi.cohorts.durations`).
 
-    It is read up to the last day with ten still under observation, and level from there on.
+    It is followed to the last day that anyone was: a plan credits open deals by their age, and a
+    curve cut earlier would take old ones for hopeless. How much the final share is worth is told
+    from the last day with ten still under observation.
     """
     usable = counted[(counted["cause"] >= 0) & (counted["entry"] <= counted["duration"])]
     if usable.empty:
         return Curve(np.zeros(1), np.zeros(2), np.ones(1), 0.0, 0.0)
     curve = aalen_johansen(usable["duration"], usable["cause"], usable["entry"], count=usable["n"])
     enough = last_age(curve, AT_RISK)
-    last = int(curve.index[-1] if np.isnan(enough) else enough)
+    last = int(curve.index[-1])
     days = np.arange(last + 1)
     share = at_age(curve, "cif_1", days, before=0.0)
     waiting = at_age(curve, "survival", days, before=1.0)
-    variance = float(at_age(curve, "var_1", last, before=0.0))
-    x, n = effective_counts(float(share[-1]), variance, float(usable["n"].sum()))
+    firm = int(last if np.isnan(enough) else enough)
+    variance = float(at_age(curve, "var_1", firm, before=0.0))
+    _, n = effective_counts(float(share[firm]), variance, float(usable["n"].sum()))
+    x = float(share[-1]) * n
     area = np.concatenate([[0.0], np.cumsum(share)])
-    arrived = int(usable.loc[(usable["cause"] == 1) & (usable["duration"] <= last), "n"].sum())
+    arrived = int(usable.loc[usable["cause"] == 1, "n"].sum())
     return Curve(share, area, waiting, x, n, arrived, int(usable["n"].sum()))
 
 

@@ -306,10 +306,9 @@ def _notes(snapshot: Snapshot, rungs: Ladder, end_to_end: Curve) -> tuple[str, .
         notes.append(f"not enough data to rely on: {n} deals closed over {months:.0f} months")
     still = float(end_to_end.waiting[-1])
     if still > 0.05:
-        days = len(end_to_end.share) - 1
         records = "leads" if rungs.has_leads else "deals"
         notes.append(
-            f"{still:.0%} of the {records} are still open at day {days}, the last with enough "
-            "data: wins later than that are not counted on"
+            f"{still:.0%} of the {records} are still open at day {len(end_to_end.share) - 1}, the "
+            "last that the data follows: wins later than that are not counted on"
         )
     return tuple(notes)

@@ -2,16 +2,9 @@
 
 import pandas as pd
 import pytest
-from companies import snapshot
+from companies import lines, snapshot
 
 from kpi import customer_churn, mrr_movements
-
-
-def lines(*rows):
-    """Build subscriptions from (account, mrr, first day, first day without)."""
-    names = ["account_id", "mrr", "starts_on", "ends_on"]
-    frame = pd.DataFrame(rows, columns=names)
-    return frame.assign(subscription_id=[str(i) for i in range(len(rows))])
 
 
 def test_v01_movements_behind_gross_and_net_churn():

@@ -12,9 +12,7 @@ SPANS = st.tuples(st.integers(0, 90), st.integers(1, 40))
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)
-@given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=20).filter(any), SPANS, SPANS
-)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=20).filter(any), SPANS, SPANS)
 def test_a_distribution_of_days_is_summed_day_by_day(weights, created, arrived):
     """Leads of each day, delayed by each number of days: counted one by one."""
     (a, width), (c, length) = created, arrived
@@ -34,7 +32,7 @@ def test_an_exponential_is_integrated_over_both_spans(created, arrived):
     """Against numeric double integration of the density."""
     (a, b), (c, d) = created, arrived
     area, _ = dblquad(
-        lambda late, day: np.exp(-late / 45) / 45,
+        lambda late, _: np.exp(-late / 45) / 45,
         a,
         b,
         lambda day: max(c - day, 0),

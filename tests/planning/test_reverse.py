@@ -1,6 +1,7 @@
 """Plans of the reverse funnel: sums that must hold, directions that must hold, what is refused."""
 
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def test_a_later_day_never_takes_more_leads(lag, wins, days):
         reverse_funnel(assumed, wins=wins, start="2027-01-01", by=str(by.date()))
         for by in (last, last + pd.Timedelta(days=1), last + pd.Timedelta(days=20))
     ]
-    for earlier, later in zip(plans, plans[1:], strict=False):
+    for earlier, later in pairwise(plans):
         assert later.months_to_create.max() <= earlier.months_to_create.max()
         if lag == 0 or later.last_useful_month == earlier.last_useful_month:
             assert later.total_leads <= earlier.total_leads
@@ -125,9 +126,10 @@ def test_needs_rise_with_the_chance():
 def test_a_rounding_error_is_no_lead():
     """100 % certain steps: 7 wins at once with a chance of 50 % is the Poisson median, not more."""
     sure = FunnelModel.assume(lead_conversion=1.0, win_rate=1.0)
-    assert reverse_funnel(sure, wins=7.0000000000001, **YEAR).needs == reverse_funnel(
-        sure, wins=7, **YEAR
-    ).needs
+    assert (
+        reverse_funnel(sure, wins=7.0000000000001, **YEAR).needs
+        == reverse_funnel(sure, wins=7, **YEAR).needs
+    )
 
 
 @pytest.mark.parametrize(
