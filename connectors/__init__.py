@@ -13,6 +13,8 @@ from connectors.store import Store, SyncResult
 from kpi.definitions import Definitions
 from kpi.snapshot import Snapshot
 
+DEFINITIONS, WINDOW = "definitions.toml", "window_start.txt"
+
 __all__ = [
     "ConnectorError",
     "FileError",
@@ -64,27 +66,32 @@ def open(
     if Store.exists(folder):
         return _stored(folder, as_of, definitions)
     found = read_folder(folder, mapping=mapping)
-    day = as_of or found.as_of
-    if day is None:
+    day = _date(as_of) if as_of is not None else None
+    known = found.as_of or day
+    if known is None:
         raise FileError(
             f"{folder.name}: nothing says as of when this export is; give as_of, or put a file "
             "as_of.txt with the date (2026-11-01) into the folder, or as_of into its mapping"
         )
+    _refuse_later(day, known, folder.name)
     snapshot = Snapshot.from_frames(
         found.frames,
-        as_of=day,
+        as_of=known,
         window_start=found.window_start,
         definitions=definitions or found.definitions,
         source=found.source,
     )
     listed = [p for p in (found.report.problems, snapshot.problems) if not p.empty]
-    return replace(snapshot, problems=pd.concat(listed, ignore_index=True)) if listed else snapshot
+    if listed:
+        snapshot = replace(snapshot, problems=pd.concat(listed, ignore_index=True))
+    return snapshot.at(day) if day is not None and day < known else snapshot
 
 
 def keep(path: str | Path, store: str | Path, *, mapping: str | Path | None = None) -> SyncResult:
     """Read a folder and keep it in a store: a new sync, with every earlier one still there.
 
-    Its ``definitions.toml`` is kept beside the tables.
+    The export counts as complete: of the tables it has, rows no longer in it leave the current
+    version. Its definitions and the start of its window are kept beside the tables.
 
     Raises
     ------
@@ -94,27 +101,50 @@ def keep(path: str | Path, store: str | Path, *, mapping: str | Path | None = No
     found = read_folder(path, mapping=mapping)
     if found.as_of is None:
         raise FileError(f"{Path(path).name}: put a file as_of.txt with the date into the folder")
-    result = Store(store).merge(found.frames, source=found.source, as_of=found.as_of)
-    if found.definitions is not None:
-        text = found.definitions.to_toml() + "\n"
-        (Path(store) / "definitions.toml").write_text(text, encoding="utf-8", newline="\n")
+    folder = Path(store)
+    settings = found.definitions or Definitions()
+    result = Store(folder).merge(
+        found.frames,
+        source=found.source,
+        as_of=found.as_of,
+        replace=list(found.frames),
+        time_zone=settings.time_zone,
+    )
+    kept = {
+        DEFINITIONS: settings.to_toml(),
+        WINDOW: str(found.window_start) if found.window_start else "",
+    }
+    for name, text in kept.items():
+        (folder / name).write_text(text + "\n", encoding="utf-8", newline="\n")
     return result
 
 
 def _stored(folder: Path, as_of: date | str | None, definitions: Definitions | None) -> Snapshot:
     store = Store(folder)
-    day = as_of or store.as_of()
-    settings = folder / "definitions.toml"
+    last = store.as_of()
+    wanted = _date(as_of) if as_of is not None else last
+    _refuse_later(wanted, last, folder.name)
+    settings, window = folder / DEFINITIONS, folder / WINDOW
     if definitions is None and settings.exists():
         definitions = Definitions.read(settings)
-    wanted = _date(day)
     made = store.syncs().sort_values("sync_id")
     known = made[pd.to_datetime(made["as_of"]).dt.date <= wanted]
     # before the first sync there is only its history to rewind by
     sync = int((known if len(known) else made[:1])["sync_id"].iloc[-1])
     return Snapshot.from_parquet(
-        store.files(sync), as_of=wanted, definitions=definitions, source=f"store {folder.name}"
+        store.files(sync),
+        as_of=wanted,
+        window_start=window.read_text(encoding="utf-8").strip() or None
+        if window.exists()
+        else None,
+        definitions=definitions,
+        source=f"store {folder.name}",
     )
+
+
+def _refuse_later(day: date | None, known: date, name: str) -> None:
+    if day is not None and day > known:
+        raise FileError(f"{name}: as of {day} is not known; the data goes up to {known}")
 
 
 def _date(day: date | str) -> date:

@@ -107,7 +107,7 @@ def read_folder(path: str | Path, *, mapping: str | Path | None = None) -> Impor
     chosen = Path(mapping) if mapping is not None else inside if inside.is_file() else None
     plan = read_mapping(chosen) if chosen else canonical_plan(folder)
     definitions = plan.definitions or folder_definitions(folder)
-    reading = _Reading(folder, plan, definitions.time_zone if definitions else "UTC")
+    reading = _Reading(folder, plan, definitions or Definitions())
     for name in TABLES:
         reading.read(name)
     label = folder.resolve().name
@@ -128,7 +128,7 @@ class _Reading:
 
     folder: Path
     mapping: Mapping
-    zone: str
+    definitions: Definitions
     raws: dict[tuple[str, ReadOptions], RawTable] = field(default_factory=dict)
     used: dict[str, set[str]] = field(default_factory=dict)  # by file: columns taken
     drafted: dict[str, Draft] = field(default_factory=dict)
@@ -162,7 +162,7 @@ class _Reading:
         if not drafts:
             return
         draft = self.drafted[name] = stack(drafts)
-        frame, problems = finish(name, draft, file, self.zone)
+        frame, problems = finish(name, draft, file, self.definitions)
         cleared = int((problems["action"] == CLEARED).sum()) + self._unfound(name, draft)
         rejected = draft.read - draft.left_out - len(frame)
         counts = (draft.read, draft.left_out, len(frame), rejected, cleared)

@@ -4,6 +4,7 @@ Nothing is lost silently: a row is either in the table or among the problems wit
 value that could not be read is listed even where its row is kept.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,13 @@ def no_problems() -> pd.DataFrame:
     return pd.DataFrame(empty | {"row": pd.Series(dtype="int64")})[PROBLEMS]
 
 
-def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Conformed:
+def conform(
+    name: str,
+    frame: pd.DataFrame,
+    *,
+    time_zone: str = "UTC",
+    deal_types: Mapping[str, str] | None = None,
+) -> Conformed:
     """Bring `frame` to the canonical table `name`.
 
     A row is rejected where a required value is missing or cannot be read, or where its key stands
@@ -60,6 +67,8 @@ def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Confor
         Any row order, any dtypes; text is parsed. Not changed.
     time_zone : str
         IANA zone of moments written without an offset.
+    deal_types : mapping, optional
+        The CRM's own words for ``deal_type`` and what they mean (see `kpi.Definitions`).
 
     Returns
     -------
@@ -83,16 +92,11 @@ def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Confor
     [[2, 'amount', '-3', 'value set to missing'], [3, 'deal_id', '8', 'row rejected']]
     """
     table = known_table(name)
-    lacking = [c.name for c in table.columns if c.required and c.name not in frame.columns]
-    if lacking:
-        raise TableError(
-            f"table {name} lacks the column(s) {lacking}; it has {list(frame.columns)}: "
-            "add them, or name their source in a mapping file"
-        )
-    twice = sorted(set(frame.columns[frame.columns.duplicated()]) & set(table.names))
-    if twice:
-        raise TableError(f"table {name} has the column(s) {twice} more than once: keep one of each")
+    _require_columns(table, frame)
     rows = frame.reset_index(drop=True)
+    if name == "deals" and deal_types and "deal_type" in rows:
+        words = dict(deal_types)
+        rows["deal_type"] = [words.get(word, word) for word in rows["deal_type"]]
     out: dict[str, pd.Series] = {}
     found: list[pd.DataFrame] = []
     keep = pd.Series(True, index=rows.index)
@@ -109,6 +113,7 @@ def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Confor
             if column.required:
                 keep &= ~bad
     result = pd.DataFrame(out)[table.names]
+    result, keep = _one_change(table, result, keep)
     repeated = _repeated(table, result[keep])
     if not repeated.empty:
         found.append(_listed(table, rows, table.key[0] if table.key else "", repeated, REJECTED))
@@ -117,6 +122,20 @@ def conform(name: str, frame: pd.DataFrame, *, time_zone: str = "UTC") -> Confor
     return Conformed(
         result[keep].reset_index(drop=True), problems.sort_values("row", kind="stable")
     )
+
+
+def _require_columns(table: Table, frame: pd.DataFrame) -> None:
+    lacking = [c.name for c in table.columns if c.required and c.name not in frame.columns]
+    if lacking:
+        raise TableError(
+            f"table {table.name} lacks the column(s) {lacking}; it has {list(frame.columns)}: "
+            "add them, or name their source in a mapping file"
+        )
+    twice = sorted(set(frame.columns[frame.columns.duplicated()]) & set(table.names))
+    if twice:
+        raise TableError(
+            f"table {table.name} has the column(s) {twice} more than once: keep one of each"
+        )
 
 
 def known_table(name: str) -> Table:
@@ -159,6 +178,32 @@ def _listed(
             "action": action,
         }
     )[PROBLEMS]
+
+
+def _one_change(
+    table: Table, frame: pd.DataFrame, keep: pd.Series
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Join changes of one second that recorded different fields and no stage into one row.
+
+    CRMs hand out one row a field; they are one change. Where two of them disagree on a field
+    nothing is joined: the second is a repeat, and listed as one.
+    """
+    if table.name != "history":
+        return frame, keep
+    key = list(table.key)
+    part = frame[keep & frame["stage_id"].isna()]
+    part = part[part.duplicated(key, keep=False)]
+    if part.empty:
+        return frame, keep
+    grouped = part.groupby(key, dropna=False, sort=False)
+    agree = (grouped.transform("nunique") <= 1).all(axis=1)
+    part = part[agree]
+    first = ~part.duplicated(key)
+    joined = part.groupby(key, dropna=False, sort=False).transform("first")
+    frame.loc[part.index[first], joined.columns] = joined[first]
+    keep = keep.copy()
+    keep[part.index[~first]] = False
+    return frame, keep
 
 
 def _repeated(table: Table, frame: pd.DataFrame) -> pd.Series:

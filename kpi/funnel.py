@@ -105,7 +105,9 @@ def stage_conversion(
         raise TableError(f"mode={mode!r}; expected one of {MODES}")
     groups = Groups(snapshot, "deals", by, every)
     last = steps(snapshot)
-    table = only_type(reached(snapshot), deal_type).filter(~nw.col("furthest").is_null())
+    table = only_type(reached(snapshot, groups.columns), deal_type).filter(
+        ~nw.col("furthest").is_null()
+    )
     used = [*groups.columns, *NEEDED, *(f"reach_{i}" for i in range(last + 1))]
     table = groups.add_period(table.select(dict.fromkeys(used)), "created_day")
     keys = [*groups.keys, "funnel", "rank"]

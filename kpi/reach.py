@@ -1,5 +1,7 @@
 """Which stages each deal has reached, and when: the ground of conversion and of the planner."""
 
+from collections.abc import Sequence
+
 import narwhals as nw
 
 from kpi.engine import collect
@@ -33,20 +35,33 @@ def _stage_changes(snapshot: Snapshot) -> nw.LazyFrame:
     )
 
 
-def reached(snapshot: Snapshot) -> nw.LazyFrame:
+KEPT = ("deal_id", "funnel", "outcome", "rank", "deal_type", "created_day", "closed_day")
+
+
+def reached(snapshot: Snapshot, columns: Sequence[str] | None = None) -> nw.LazyFrame:
     """One row per deal; what its history says is computed once per snapshot.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Columns of deals wanted beside those in `KEPT`; default all.
 
     Returns
     -------
     LazyFrame
-        All columns of deals, ``furthest`` (highest rank ever reached; won is the rank after the
+        Columns of deals, ``furthest`` (highest rank ever reached; won is the rank after the
         last open stage; missing where no stage is known) and ``reach_0, reach_1, ...``: the day on
         which the deal first reached that rank or a later one (missing: never, or at an unknown
         day). A deal without history is taken to have entered the first stage on the day it was
         created, and its present stage at an unknown day.
     """
     found = snapshot.once("reached", lambda: _reached(snapshot))
-    return snapshot.deals.lazy().join(found, on="deal_id", how="left")
+    deals = snapshot.deals.lazy()
+    wanted = deals.collect_schema().names() if columns is None else columns
+    more = [column for column in dict.fromkeys(wanted) if column not in KEPT]
+    if not more:
+        return found
+    return found.join(deals.select("deal_id", *more), on="deal_id", how="left")
 
 
 def _reached(snapshot: Snapshot) -> nw.LazyFrame:
@@ -65,9 +80,7 @@ def _reached(snapshot: Snapshot) -> nw.LazyFrame:
             ],
         )
     )
-    deals = snapshot.deals.lazy().select(
-        "deal_id", "funnel", "outcome", "rank", "created_day", "closed_day"
-    )
+    deals = snapshot.deals.lazy().select(*KEPT)
     deals = deals.join(per_deal, on=["deal_id", "funnel"], how="left")
     won = nw.when(nw.col("outcome") == "won")
     last = open_stages.group_by("funnel").agg(last=nw.col("rank").max() + 1)
@@ -84,7 +97,7 @@ def _reached(snapshot: Snapshot) -> nw.LazyFrame:
         start = created if i == 0 else nw.lit(None, dtype=nw.Int64)
         closed = nw.when(nw.col("last") >= i).then(nw.col("won_day"))
         days.append(nw.min_horizontal(known, start, closed).alias(f"reach_{i}"))
-    return deals.select("deal_id", "highest", "last", "furthest", "won_day", *days)
+    return deals.select(*KEPT, "highest", "last", "furthest", "won_day", *days)
 
 
 def _first_stage() -> nw.Expr:

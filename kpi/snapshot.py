@@ -121,7 +121,7 @@ class Snapshot:
         canonical: dict[str, pd.DataFrame] = {}
         for name, frame in frames.items():
             canonical[name], problems = conform(
-                name, _typed(name, frame, settings), time_zone=settings.time_zone
+                name, frame, time_zone=settings.time_zone, deal_types=settings.deal_types
             )
             found.append(problems)
             raw[name] = engine.load(name, canonical[name], settings.time_zone)
@@ -298,11 +298,3 @@ def id_column(name: str) -> str:
     """
     plural = {column for table in RECORDS for column in TABLES[table].names}
     return f"{name}_id" if name not in plural and f"{name}_id" in plural else name
-
-
-def _typed(name: str, frame: pd.DataFrame, definitions: Definitions) -> pd.DataFrame:
-    """Translate the CRM's own deal types before the contract checks them."""
-    if name != "deals" or not definitions.deal_types or "deal_type" not in frame:
-        return frame
-    words = dict(definitions.deal_types)
-    return frame.assign(deal_type=frame["deal_type"].map(lambda word: words.get(word, word)))

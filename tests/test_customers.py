@@ -11,7 +11,7 @@ from kpi import customer_churn
 QUICK = (Phase.explicit, Phase.generate)
 
 
-@settings(derandomize=True, max_examples=10, deadline=None, phases=QUICK)
+@settings(derandomize=True, max_examples=6, deadline=None, phases=QUICK)
 @given(subscriptions(at_least=1))
 def test_churn_is_who_was_there_before_and_is_gone(drawn):
     """Every month, and over the last twelve, with sets of payers."""

@@ -157,29 +157,25 @@ def empty_company():
     return emptied(frames | {"stages": stage_frame()})
 
 
+@pytest.fixture(scope="module")
+def nothing():
+    """Snapshot of the empty company, made once: it cannot change."""
+    return snapshot(empty_company())
+
+
 @pytest.mark.parametrize("name", KPIS)
 @pytest.mark.parametrize(
     "cut", [{}, {"every": "month"}, {"by": True}, {"by": True, "every": "year"}]
 )
-def test_tables_without_rows_give_no_value_and_a_reason(name, cut):
+def test_tables_without_rows_give_no_value_and_a_reason(nothing, name, cut):
     """No exception, no 0, no infinity: a missing value with its reason, or no row at all."""
     options = cut | ({"by": BY[name]} if "by" in cut else {})
-    table = KPIS[name](empty_at_once(), **options)
+    table = KPIS[name](nothing, **options)
     assert table["value"].isna().all()
     assert (table["n"] == 0).all()
     assert (table["note"] != "").all()
     if not cut and name != "mrr_movements":
         assert len(table) > 0
-
-
-_KEPT: list[Snapshot] = []
-
-
-def empty_at_once():
-    """Make the empty company once: it cannot change."""
-    if not _KEPT:
-        _KEPT.append(snapshot(empty_company()))
-    return _KEPT[0]
 
 
 @pytest.mark.parametrize("name", ["stage_conversion", "stage_days"])
@@ -248,10 +244,12 @@ def test_a_missing_table_is_named(name):
         pytest.param({"every": "week"}, "every='week'; expected one of", id="period"),
     ],
 )
-def test_an_unknown_column_or_period_is_refused_with_those_there_are(name, options, message):
+def test_an_unknown_column_or_period_is_refused_with_those_there_are(
+    nothing, name, options, message
+):
     """The message names what was asked for and what there is."""
     with pytest.raises(TableError, match=message):
-        KPIS[name](empty_at_once(), **options)
+        KPIS[name](nothing, **options)
 
 
 @pytest.mark.parametrize(
@@ -268,18 +266,23 @@ def test_an_unknown_column_or_period_is_refused_with_those_there_are(name, optio
         ("stage_conversion", {"deal_type": "old"}, "deal_type='old'; expected one of"),
     ],
 )
-def test_an_unknown_option_is_refused_with_those_there_are(name, options, message):
+def test_an_unknown_option_is_refused_with_those_there_are(nothing, name, options, message):
     """Every option that a docstring lists, with a word it does not list."""
     with pytest.raises(TableError, match=message):
-        KPIS[name](empty_at_once(), **options)
+        KPIS[name](nothing, **options)
+
+
+@pytest.fixture(scope="module")
+def twelve():
+    """Twelve won deals, twelve leads, one customer."""
+    return snap_with_leads(snapshot(two_sided("won", 12)), 12)
 
 
 @pytest.mark.parametrize("name", ["win_rate", "lead_conversion", "stage_conversion", "cycle_days"])
-def test_an_impossible_level_is_refused(name):
+def test_an_impossible_level_is_refused(twelve, name):
     """95 instead of 0.95 is the usual slip."""
-    snap = snap_with_leads(snapshot(two_sided("won", 12)), 12)
     with pytest.raises(ValueError, match="level"):
-        KPIS[name](snap, level=95)
+        KPIS[name](twelve, level=95)
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Kolkata"])

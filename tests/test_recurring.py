@@ -55,7 +55,7 @@ def agrees_with_hand(lines):
     assert table["start"].tolist()[1:] == table["end"].tolist()[:-1]
 
 
-@settings(derandomize=True, max_examples=12, deadline=None, phases=QUICK)
+@settings(derandomize=True, max_examples=8, deadline=None, phases=QUICK)
 @given(subscriptions(at_least=1))
 def test_the_moves_are_those_of_plain_counting(lines):
     """And start + new + expansion + reactivation - contraction - churn = end."""

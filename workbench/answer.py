@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from kpi import Snapshot, TableError, cycle_days, lead_conversion, win_rate
 from kpi.engine import collect
 from kpi.periods import as_date, month_start
-from kpi.planning import FunnelModel, Plan, records_needed, recent_wins, reverse_funnel
+from kpi.planning import FunnelModel, Plan, recent_wins, records_needed, reverse_funnel
 from workbench import words
 from workbench.theme import percent_text, whole_text
 
@@ -107,25 +108,36 @@ def answer(
     by : date or ISO text, optional
         Default: six months from the first of the month after the as-of date.
     """
-    target = float(wins) if wins is not None else float(recent_wins(snapshot))
+    _check(wins, confidence)
+    target = float(recent_wins(snapshot) if wins is None else wins)
     end = as_date(by) if by else month_start(snapshot.as_of, MONTHS + 1) - timedelta(days=1)
     reasons: dict[str, str] = {}
     model, plan, needed = None, None, {}
-    if target <= 0:
+    if target == 0:
         reasons["plan"] = f"no win in the last {MONTHS} months to repeat: give the wins wanted"
     else:
         try:
             model = FunnelModel.fit(snapshot)
-            needed = records_needed(model, wins=target, confidence=confidence)
             plan = reverse_funnel(model, wins=target, by=end, confidence=confidence)
+            needed = records_needed(model, wins=target, confidence=confidence)
         except TableError as error:
             reasons["plan"] = str(error)
     if "leads" not in needed:
-        has = "leads" in snapshot.present and len(snapshot.leads) > 0
-        reasons["leads_needed"] = reasons.get("plan", "") if model is None and has else NO_LEADS
-        if model is not None and has:
-            reasons["leads_needed"] = "; ".join(model.notes[:1])
+        reasons["leads_needed"] = _why_no_leads(snapshot, model, reasons.get("plan"))
     return Answer(snapshot, target, end, confidence, model, plan, needed, reasons)
+
+
+def _check(wins: float | None, confidence: float) -> None:
+    if wins is not None and not 0 < wins < np.inf:
+        raise TableError(f"wins = {wins}; expected a number above 0")
+    if not 0 < confidence < 1:
+        raise TableError(f"confidence = {confidence}; expected a chance above 0 and below 1 (0.8)")
+
+
+def _why_no_leads(snapshot: Snapshot, model: FunnelModel | None, why: str | None) -> str:
+    if "leads" not in snapshot.present or len(snapshot.leads) == 0:
+        return NO_LEADS
+    return why or (model.notes[0] if model else "")
 
 
 def open_deals(snapshot: Snapshot) -> int:

@@ -16,7 +16,7 @@ from workbench.tables import each
 Chart: TypeAlias = alt.LayerChart | alt.FacetChart | alt.VConcatChart
 
 NARROW = 560
-CREDITS = {"in_pipeline": "open now", "direct": "direct deals", "to_create": "new leads"}
+CREDITS = ("in_pipeline", "direct", "to_create")
 CREDIT_COLOURS = [theme.INK, theme.CATEGORIES[2], theme.ACCENT]
 MOVES = ["new", "reactivation", "expansion", "contraction", "churn"]
 MOVE_COLOURS = [theme.ACCENT, theme.CATEGORIES[2], theme.SEQUENCE[2], "#e3a67f", theme.WARN]
@@ -31,15 +31,13 @@ def funnel(conversion: pd.DataFrame) -> Chart:
     rows["share"] = [
         "" if pd.isna(r.value) else _share_with_interval(r.value, r.low, r.high) for r in each(rows)
     ]
-    first, last = rows.iloc[0], rows.iloc[-1]
+    said = [f"{r.reached:,} deals reached {r.label}" for r in each(rows)]
     base = alt.Chart(
         rows[["label", "reached", "share"]],
         title=alt.Title(
             "Deals that reached each stage", subtitle="and the share that went further"
         ),
-        description=(
-            f"{first['reached']:,} deals entered {first['label']}; {last['reached']:,} were won."
-        ),
+        description="; ".join(said),
         width=NARROW,
         height=alt.Step(44),
     ).encode(y=alt.Y("label:N", sort=list(rows["label"]), title=None))
@@ -155,7 +153,7 @@ def plan_funnel(plan: Plan) -> Chart:
     """Bar per stage: all that the plan needs there, by where it comes from."""
     sums = plan.table.groupby(["stage", "label"], sort=False)[list(CREDITS)].sum().reset_index()
     sums["total"] = sums[list(CREDITS)].sum(axis=1)
-    long = _credits(sums, ["label"])
+    long = _credits(plan, sums, ["label"])
     order = list(sums["label"])
     base = alt.Chart(
         long,
@@ -175,7 +173,7 @@ def plan_funnel(plan: Plan) -> Chart:
             scale=alt.Scale(domain=[0, float(sums["total"].max()) * 1.12 or 1.0]),
         ),
         y=alt.Y("label:N", sort=order, title=None),
-        color=_credit_colour(),
+        color=_credit_colour(plan),
         order="order:Q",
     )
     text = (
@@ -193,7 +191,7 @@ def plan_months(plan: Plan) -> Chart:
     table = plan.table
     first = table["stage"] == table["stage"].iloc[0]
     create = table.loc[first, ["month", "to_create"]].copy()
-    wins = _credits(table[table["stage"] == table["stage"].iloc[-1]], ["month"])
+    wins = _credits(plan, table[table["stage"] == table["stage"].iloc[-1]], ["month"])
     months = [f"{m:%b %Y}" for m in create["month"]]
     create["month"] = months
     wins["month"] = pd.to_datetime(wins["month"]).dt.strftime("%b %Y")
@@ -217,7 +215,7 @@ def plan_months(plan: Plan) -> Chart:
         .encode(
             x=x,
             y=alt.Y("amount:Q", title=None, axis=alt.Axis(grid=True, tickCount=4)),
-            color=_credit_colour(),
+            color=_credit_colour(plan),
             order="order:Q",
         )
     )
@@ -227,16 +225,20 @@ def plan_months(plan: Plan) -> Chart:
     return both
 
 
-def _credits(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _credits(plan: Plan, rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     long = rows[[*keys, *CREDITS]].melt(keys, list(CREDITS), var_name="credit", value_name="amount")
     long["order"] = long["credit"].map({name: i for i, name in enumerate(CREDITS)})
-    long["credit"] = long["credit"].map(CREDITS)
+    long["credit"] = long["credit"].map(dict(zip(CREDITS, _credit_names(plan), strict=True)))
     return long
 
 
-def _credit_colour() -> alt.Color:
-    domain = list(CREDITS.values())
-    return alt.Color("credit:N", title=None, scale=alt.Scale(domain=domain, range=CREDIT_COLOURS))
+def _credit_names(plan: Plan) -> list[str]:
+    return ["open now", "direct deals", f"new {plan.top}"]
+
+
+def _credit_colour(plan: Plan) -> alt.Color:
+    scale = alt.Scale(domain=_credit_names(plan), range=CREDIT_COLOURS)
+    return alt.Color("credit:N", title=None, scale=scale)
 
 
 def _share_with_interval(value: float, low: float, high: float) -> str:

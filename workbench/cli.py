@@ -60,6 +60,8 @@ def demo(
         )
     if found.plan is None:
         return
+    if out.is_dir():
+        raise NotebookError(f"{out} is a folder: give the name of the page to write")
     parameters: dict[str, object] = {"DATA": str(data.resolve()), "AS_OF": str(snapshot.as_of)}
     parameters |= {"MAPPING": str(mapping.resolve())} if mapping else {}
     parameters |= {"WINS": found.wins, "BY": str(found.by), "CONFIDENCE": confidence}
@@ -81,8 +83,6 @@ def report(
     run: Annotated[bool, typer.Option("--run", help="Run the notebook anew first.")] = False,
 ) -> None:
     """Render a notebook to one static page: no code, no script, nothing loaded, no personal data."""
-    if not notebook.exists():
-        raise typer.BadParameter(f"there is no notebook {notebook}")
     target = out or Path("out") / f"{notebook.stem}.html"
     if set_ or run:
         page = run_and_render(notebook, target, dict(_parameter(text) for text in set_ or []))

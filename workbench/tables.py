@@ -85,7 +85,7 @@ def credit_table(plan: Plan) -> pd.DataFrame:
     """Where the wins come from, each credited once."""
     total = plan.from_pipeline + plan.from_direct + plan.from_new
     rows = {
-        "leads and deals open now": plan.from_pipeline,
+        f"{'deals' if plan.total_leads is None else 'leads and deals'} open now": plan.from_pipeline,
         "direct deals (without a lead), yet to come": plan.from_direct,
         f"{plan.top} this plan creates": plan.from_new,
         "expected in all": total,

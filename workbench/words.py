@@ -29,7 +29,7 @@ def sentence(plan: Plan) -> str:
 def target(plan: Plan) -> str:
     """Say the target."""
     if plan.wins is not None:
-        return f"{plan.wins:,.10g} wins"
+        return "1 win" if plan.wins == 1 else f"{plan.wins:,.10g} wins"
     return f"{money_text(plan.new_mrr, '')} of new monthly recurring revenue"
 
 
@@ -41,7 +41,7 @@ def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
         ("More or less certain", chances),
         (
             "Already open",
-            f"{open_now:,} leads and deals, {plan.from_pipeline:,.1f} wins to expect from them in "
+            f"{open_now:,} {_records(plan)}, {plan.from_pipeline:,.1f} wins to expect from them in "
             f"time; direct deals bring {plan.from_direct:,.1f}, new {plan.top} {plan.from_new:,.1f}",
         ),
         (
@@ -54,6 +54,10 @@ def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
         pace = f"{model.leads_per_month:,.0f} leads a month over the last twelve months"
         found.append(("Usual pace", pace))
     return found
+
+
+def _records(plan: Plan) -> str:
+    return "deals" if plan.total_leads is None else "leads and deals"
 
 
 def answer(plan: Plan, model: FunnelModel, snapshot: Snapshot) -> Markdown:

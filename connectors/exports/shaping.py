@@ -14,6 +14,7 @@ from connectors.exports.mapping_table import StageDate, TablePlan
 from connectors.exports.raw_tables import RawTable, require_columns
 from connectors.exports.read_options import ReadOptions
 from kpi.conform import CLEARED, KEPT, PROBLEMS, REJECTED, conform, no_problems
+from kpi.definitions import Definitions
 from kpi.tables import TABLES, Column, TableError
 
 NUMBERS = ("money", "number", "whole")
@@ -112,7 +113,9 @@ def stack(drafts: list[Draft]) -> Draft:
     )
 
 
-def finish(name: str, draft: Draft, file: str, zone: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def finish(
+    name: str, draft: Draft, file: str, definitions: Definitions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Conform a draft; its problems name rows of the file, not of the draft.
 
     Raises
@@ -122,7 +125,12 @@ def finish(name: str, draft: Draft, file: str, zone: str) -> tuple[pd.DataFrame,
 
     """
     try:
-        frame, problems = conform(name, draft.frame, time_zone=zone)
+        frame, problems = conform(
+            name,
+            draft.frame,
+            time_zone=definitions.time_zone,
+            deal_types=definitions.deal_types,
+        )
     except TableError as error:
         raise FileError(f"{file}: {error}") from error
     rows = draft.frame.index.to_list()

@@ -50,6 +50,7 @@ class NumberInput:
         step: float,
         changed: Callable[[], None],
     ) -> None:
+        self.label = label
         self.default = default
         self.field = w.FloatText(
             value=default,

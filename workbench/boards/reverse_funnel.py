@@ -15,6 +15,7 @@ from workbench.boards.inputs import LABEL, STYLE, WIDTH, NumberInput, html_table
 
 WINS, MRR = "deals won", "new MRR"
 PLAN_MONTHS = 6
+LEAST, MOST = 10, 99  # chance on the slider, per cent
 
 
 class ReverseFunnelBoard:
@@ -56,6 +57,12 @@ class ReverseFunnelBoard:
         confidence: float = 0.8,
         start: date | None = None,
     ) -> None:
+        if wins is not None and new_mrr is not None:
+            raise TableError("set the target as wins or as new_mrr, at most one of them")
+        if not LEAST <= 100 * confidence <= MOST:
+            raise TableError(
+                f"confidence = {confidence}; the board takes {LEAST / 100} to {MOST / 100}"
+            )
         self.model = FunnelModel.fit(source) if isinstance(source, Snapshot) else source
         self.plan: Plan | None = None
         self.problem = ""
@@ -63,12 +70,13 @@ class ReverseFunnelBoard:
         self._start = start
         first = start or month_start(self._as_of(), 1)
         usual = self.model.recent_wins or 5
-        self._target_of = {WINS: float(wins or usual), MRR: float(new_mrr or 0)}
-        if self._target_of[MRR] == 0:
-            value = np.nan_to_num(self.model.deal_value, nan=1_000.0)
-            self._target_of[MRR] = float(round(self._target_of[WINS] * value, -3) or 1_000)
+        value = np.nan_to_num(self.model.deal_value, nan=1_000.0)
+        self._target_of = {
+            WINS: float(usual if wins is None else wins),
+            MRR: float(max(round(usual * value, -3), 1_000) if new_mrr is None else new_mrr),
+        }
         end = as_date(by) if by else month_start(first, PLAN_MONTHS) - timedelta(days=1)
-        self._make_target(MRR if new_mrr else WINS, end, confidence)
+        self._make_target(WINS if new_mrr is None else MRR, end, confidence)
         self._make_rates()
         self._make_view()
         self._quiet = False
@@ -99,9 +107,9 @@ class ReverseFunnelBoard:
         )
         self.confidence = w.IntSlider(
             value=round(100 * confidence),
-            min=50,
-            max=95,
-            step=5,
+            min=LEAST,
+            max=MOST,
+            step=1,
             description="Chance, %",
             continuous_update=False,
             style=LABEL,
@@ -198,11 +206,15 @@ class ReverseFunnelBoard:
     def _planned(self) -> Plan:
         if self.by.value is None:
             raise TableError("set the date by which the target counts")
-        rates = {
-            name: number.override / 100
-            for name, number in self.rates.items()
-            if number.override is not None
-        }
+        rates = {}
+        for name, number in self.rates.items():
+            if number.override is None:
+                continue
+            if not 0 < number.override <= 100:
+                raise TableError(
+                    f"{number.label} = {number.override:g}; expected above 0 and up to 100"
+                )
+            rates[name] = number.override / 100
         model = self.model.with_rates(rates, deal_value=self.deal_value.override)
         goal = {"wins" if self.goal.value == WINS else "new_mrr": self.target.value}
         return reverse_funnel(

@@ -25,7 +25,7 @@ def run_notebook(notebook: Path, parameters: Mapping[str, object]) -> Iterator[P
         If there is no such notebook, it has no parameter of that name, or a cell fails; the
         message has the error's last line, not the notebook's code.
     """
-    if not notebook.exists():
+    if not notebook.is_file():
         raise NotebookError(
             f"there is no notebook {notebook.name}: notebooks come with a checkout of the project"
         )

@@ -92,9 +92,11 @@ def render(notebook_path: Path | str, out_path: Path | str, *, title: str | None
 
 def _read(path: Path) -> Cells:
     """Return the numbered cells meant for the page; refuse a notebook that is not ready."""
+    if not path.is_file():
+        raise NotebookError(f"there is no notebook {path}")
     try:
         notebook = nbformat.read(path, as_version=4)
-    except nbformat.reader.NotJSONError:
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, ValueError):
         raise NotebookError(f"{path.name} is not a notebook: save it in JupyterLab again") from None
     _require_run(notebook.cells, path.name)
     numbered = enumerate(notebook.cells, start=1)
@@ -214,6 +216,8 @@ def _tool() -> str:
 
 def _write(page: str, target: Path) -> Page:
     """Write all or nothing: a reader never meets half a page."""
+    if target.is_dir():
+        raise NotebookError(f"{target} is a folder: give the name of the page to write")
     draft = target.with_name(f"{target.name}.part")
     data = page.encode()
     target.parent.mkdir(parents=True, exist_ok=True)
