@@ -69,7 +69,7 @@ def rates(table: pd.DataFrame, group: str, title: str) -> Chart:
     scale = alt.Scale(domain=[0, float(min(1.0, rows["high"].max() * 1.25 or 1.0))], nice=False)
     base = alt.Chart(
         rows,
-        title=alt.Title(title, subtitle="with 95 % interval and counts"),
+        title=alt.Title(title, subtitle="with 95% interval and counts"),
         description="; ".join(
             f"{r[group]} {theme.percent_text(r['value'])}" for _, r in rows.iterrows()
         ),
@@ -96,7 +96,7 @@ def rate_over_time(table: pd.DataFrame, title: str) -> Chart:
     rows = table[["period", "value", "low", "high"]].dropna(subset=["value"])
     base = alt.Chart(
         rows,
-        title=alt.Title(title, subtitle="with 95 % interval"),
+        title=alt.Title(title, subtitle="with 95% interval"),
         description=f"From {theme.percent_text(_first(rows))} to {theme.percent_text(_last(rows))}.",
         width=NARROW,
         height=200,

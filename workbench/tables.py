@@ -28,7 +28,7 @@ def rate_table(table: pd.DataFrame) -> pd.DataFrame:
         else:
             shown[column] = shown[column].astype("object").where(shown[column].notna(), "(none)")
     shown["rate"] = [percent_text(v) for v in table["value"]]
-    shown["95 % interval"] = [_interval(r.low, r.high) for r in each(table)]
+    shown["95% interval"] = [_interval(r.low, r.high) for r in each(table)]
     shown["counts"] = [f"{r.x:,} of {r.n:,}" for r in each(table)]
     shown["note"] = table["note"]
     return shown.pipe(_headed, groups[0]) if groups else shown
@@ -49,7 +49,7 @@ def days_table(table: pd.DataFrame) -> pd.DataFrame:
         {
             "stage": table["label"],
             "median days": [whole_text(v) for v in table["value"]],
-            "95 % interval": [_days(r.low, r.high) for r in each(table)],
+            "95% interval": [_days(r.low, r.high) for r in each(table)],
             "visits": [f"{r.x:,} of {r.n:,} completed" for r in each(table)],
             "mean of completed": [_one(v) for v in table["mean_completed"]],
             "note": table["note"],
@@ -152,7 +152,7 @@ def model_table(model: FunnelModel) -> pd.DataFrame:
             "from": labels[name],
             "to": to,
             "rate": percent_text(rate.value),
-            "95 % interval": _interval(rate.low, rate.high),
+            "95% interval": _interval(rate.low, rate.high),
             "counts": f"{rate.x:,} of {rate.n:,}" if rate.n else "assumed",
         }
         for (name, rate), to in zip(model.rates.items(), after, strict=True)

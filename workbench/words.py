@@ -62,7 +62,7 @@ def _records(plan: Plan) -> str:
 
 def answer(plan: Plan, model: FunnelModel, snapshot: Snapshot) -> Markdown:
     """Return the answer and what stands behind it."""
-    lines = [f"**{sentence(plan)}**", ""]
+    lines = [f"## {sentence(plan)}", ""]
     lines += [f"- {name}: {text}." for name, text in facts(plan, model)]
     lines += ["", f"*{_plain(snapshot.described)}*"]
     return Markdown("\n".join(lines))

@@ -55,13 +55,13 @@ def test_a_rate_is_written_with_its_interval_its_counts_and_its_note():
     assert shown.to_dict("index") == {
         "North": {
             "rate": "34%",
-            "95 % interval": "4.6% to 100%",
+            "95% interval": "4.6% to 100%",
             "counts": "1,234 of 56,789",
             "note": "",
         },
         "(none)": {
             "rate": DASH,
-            "95 % interval": DASH,
+            "95% interval": DASH,
             "counts": "0 of 0",
             "note": "nothing closed",
         },
@@ -115,7 +115,7 @@ def test_days_in_stage_say_when_the_end_is_not_in_sight():
     )
     shown = tables.days_table(table)
     assert shown["median days"].tolist() == ["12", "40", DASH]
-    assert shown["95 % interval"].tolist() == ["10 to 15", "31 or more", DASH]
+    assert shown["95% interval"].tolist() == ["10 to 15", "31 or more", DASH]
     assert shown["visits"].iloc[0] == "1,200 of 1,500 completed"
     assert shown["mean of completed"].tolist() == ["13.3", "22.0", DASH]
 
