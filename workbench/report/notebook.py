@@ -12,6 +12,7 @@ from papermill.exceptions import PapermillExecutionError
 from workbench.report.static_page import NotebookError
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+QUIET = ["--IPKernelApp.log_level=40"]  # a kernel on this machine need not warn about its transport
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 
@@ -41,6 +42,7 @@ def run_notebook(notebook: Path, parameters: Mapping[str, object]) -> Iterator[P
                 kernel_name="python3",
                 progress_bar=False,
                 log_output=False,
+                extra_arguments=QUIET,
             )
         except PapermillExecutionError as error:
             raise NotebookError(

@@ -6,6 +6,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from workbench.report.notebook import QUIET
+
 
 def rerun(path: Path) -> None:
     """Run one notebook in its folder and write it back, widget state and timings left out."""
@@ -16,6 +18,7 @@ def rerun(path: Path) -> None:
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,
         record_timing=False,
+        extra_arguments=QUIET,
     ).execute()
     book.metadata.pop("widgets", None)
     book.metadata["language_info"] = {"name": "python"}
