@@ -128,9 +128,9 @@ def test_open_deals_are_of_every_kind(found):
 
 
 @pytest.mark.parametrize("day", ["2026-05-01", "2025-12-31"])
-def test_an_earlier_day_knows_only_what_was_known_then(day):
+def test_an_earlier_day_knows_only_what_was_known_then(snapshot, day):
     """Deals closed or reopened since stand as they stood."""
-    then, known = answer(connectors.open(SAMPLES, day)).json, as_known(day)
+    then, known = answer(snapshot.at(day)).json, as_known(day)
     new = known[known["deal_type"].fillna("new") == "new"]
     won, lost = new[new["outcome"] == "won"], new[new["outcome"] == "lost"]
     assert then["as_of"] == day

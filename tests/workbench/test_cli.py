@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 SAMPLES, NOTEBOOKS, MAPPINGS = ROOT / "data" / "samples", ROOT / "notebooks", ROOT / "data/mappings"
 DEALS = "deal_id,outcome,created_at,close_date\n"
 LOST = "1,lost,2026-01-01,2026-02-01\n2,open,2026-01-01,\n"
+WON = "".join(
+    f"{n},{'won' if n % 2 else 'lost'},2026-01-01,2026-0{1 + n % 5}-15\n" for n in range(3, 23)
+)
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def export(tmp_path):
 def asked():
     """The main job as a machine asks for it: another process, in another folder."""
     command = [sys.executable, "-m", "workbench", "demo", "--json", "--as-of", "2026-05-01"]
-    command += ["--data", str(SAMPLES), "--wins", "12", "--by", "2026-12-31", "--confidence", "0.9"]
+    command += ["--data", str(SAMPLES), "--wins", "40", "--by", "2026-12-31", "--confidence", "0.9"]
     return subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
 
 
@@ -80,18 +83,19 @@ def test_options_reach_the_answer(asked):
     """As-of date, target, date and chance."""
     found = json.loads(asked.stdout)
     assert found["as_of"] == "2026-05-01"
-    assert (found["wins"], found["by"], found["confidence"]) == (12, "2026-12-31", 0.9)
+    assert (found["wins"], found["by"], found["confidence"]) == (40, "2026-12-31", 0.9)
     assert found["create_by_month"]
     assert min(found["create_by_month"]) == "2026-06"
     assert found["for_50_80_90"]["90%"] == found["leads_to_create"]
 
 
-def test_json_writes_no_page(run, tmp_path, monkeypatch):
+def test_json_writes_no_page(run, export, tmp_path, monkeypatch):
     """Machines ask often; a page is for people."""
+    folder = export(deals=DEALS + WON)
     monkeypatch.chdir(tmp_path)
-    code, out, _ = run("demo", "--json", "--data", SAMPLES)
-    assert (code, list(tmp_path.iterdir())) == (0, [])
-    assert json.loads(out)["source"] == "samples"
+    code, out, _ = run("demo", "--json", "--data", folder)
+    assert (code, list(tmp_path.iterdir())) == (0, [folder])
+    assert json.loads(out)["deals_to_create"] > 0
 
 
 def test_no_plan_is_said_in_words_and_makes_no_page(run, export, tmp_path, monkeypatch):
@@ -124,23 +128,23 @@ BROKEN = {
     "empty folder": (["demo", "--data", "{empty}"], "no table there"),
     "no as-of date": (["demo", "--data", "{undated}"], "as_of"),
     "as-of no date": (["demo", "--data", "{undated}", "--as-of", "tomorrow"], "tomorrow"),
-    "as-of after the data": (["demo", "--data", "{samples}", "--as-of", "2030-01-01"], "2026-11-01"),
+    "as-of after the data": (["demo", "--data", "{won}", "--as-of", "2030-01-01"], "2026-06-30"),
     "mapping with a typo": (["demo", "--data", "{undated}", "--mapping", "{typo}"], "did you mean"),
     "mapping not there": (["demo", "--data", "{undated}", "--mapping", "{tmp}/no.toml"], "no.toml"),
-    "no date wanted": (["demo", "--data", "{samples}", "--by", "soon"], "soon"),
-    "no target": (["demo", "--data", "{samples}", "--wins", "0"], "wins"),
-    "endless target": (["demo", "--data", "{samples}", "--wins", "inf"], "wins"),
-    "no chance": (["demo", "--data", "{samples}", "--confidence", "nan"], "confidence"),
+    "no date wanted": (["demo", "--data", "{won}", "--by", "soon"], "soon"),
+    "no target": (["demo", "--data", "{won}", "--wins", "0"], "wins"),
+    "endless target": (["demo", "--data", "{won}", "--wins", "inf"], "wins"),
+    "no chance": (["demo", "--data", "{won}", "--confidence", "nan"], "confidence"),
     "check nothing": (["check", "{tmp}/nowhere"], "no such folder"),
     "keep without a date": (["keep", "{undated}", "--store", "{tmp}/store"], "as_of.txt"),
-    "store is a file": (["keep", "{samples}", "--store", "{typo}"], "is a file"),
+    "store is a file": (["keep", "{won}", "--store", "{typo}"], "is a file"),
     "unknown KPI": (["kpis", "nonsense"], "win_rate"),
     "report no notebook": (["report", "{tmp}/no.ipynb"], "no.ipynb"),
     "report a folder": (["report", "{empty}"], "notebook"),
     "report no JSON": (["report", "{typo}", "--out", "{tmp}/page.html"], "not a notebook"),
     "report other JSON": (["report", "{other}", "--out", "{tmp}/page.html"], "notebook"),
     "page is a folder": (["report", "{funnel}", "--out", "{empty}"], "folder"),
-    "page of a run is a folder": (["demo", "--data", "{samples}", "--out", "{empty}"], "folder"),
+    "page of a run is a folder": (["demo", "--data", "{won}", "--out", "{empty}"], "folder"),
     "unknown parameter": (
         ["report", "{funnel}", "--out", "{tmp}/page.html", "--set", "WINZ=40"],
         "no parameter WINZ",
@@ -154,11 +158,14 @@ def test_an_error_is_one_plain_sentence(run, tmp_path, case):
     (tmp_path / "empty").mkdir()
     (tmp_path / "undated").mkdir()
     (tmp_path / "undated" / "deals.csv").write_text(DEALS + LOST, encoding="utf-8")
+    (tmp_path / "won").mkdir()
+    (tmp_path / "won" / "deals.csv").write_text(DEALS + WON, encoding="utf-8")
+    (tmp_path / "won" / "as_of.txt").write_text("2026-06-30", encoding="utf-8")
     (tmp_path / "typo.toml").write_text('[dealz]\nfile = "deals.csv"\n', encoding="utf-8")
     (tmp_path / "other.ipynb").write_text("{}", encoding="utf-8")
-    places = {name: tmp_path / name for name in ("empty", "undated")}
+    places = {name: tmp_path / name for name in ("empty", "undated", "won")}
     places |= {"tmp": tmp_path, "typo": tmp_path / "typo.toml", "other": tmp_path / "other.ipynb"}
-    places |= {"samples": SAMPLES, "funnel": NOTEBOOKS / "01_funnel.ipynb"}
+    places |= {"funnel": NOTEBOOKS / "01_funnel.ipynb"}
     words, message = BROKEN[case]
     code, _, err = run(*[word.format(**places) for word in words])
     assert code == 1
@@ -201,12 +208,12 @@ def test_check_counts_every_row_and_gives_every_reason(run, export):
     assert "Files not used: notes.csv" in out
 
 
-def test_check_says_when_nothing_is_wrong(run):
-    """The samples are clean."""
-    code, out, _ = run("check", SAMPLES)
+def test_check_says_when_nothing_is_wrong(run, export):
+    """And then nothing else."""
+    code, out, _ = run("check", export(deals=DEALS + WON))
     assert code == 0
-    assert "deals from deals.csv: 406 rows read, 406 accepted, 0 rejected" in out
-    assert "No row or value was refused." in out
+    assert "deals from deals.csv: 20 rows read, 20 accepted, 0 rejected\n" in out
+    assert out.rstrip().endswith("No row or value was refused.")
 
 
 def test_a_terminal_is_not_steered_by_the_data(run, export):
@@ -331,11 +338,14 @@ def test_report_set_runs_the_notebook_anew_on_other_data(run, tmp_path):
     shutil.copy(NOTEBOOKS / "01_funnel.ipynb", tmp_path / "funnel.ipynb")
     book = nbformat.read(tmp_path / "funnel.ipynb", as_version=4)
     tagged = [cell for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
-    book.cells = [*tagged, nbformat.v4.new_code_cell("print('read from', DATA)\nassert DATA != 'x'")]
+    book.cells = [
+        *tagged,
+        nbformat.v4.new_code_cell("print('read from', DATA)\nassert DATA != 'x'"),
+    ]
     nbformat.write(book, tmp_path / "funnel.ipynb")
     target = tmp_path / "page.html"
-    code, _, err = run("report", tmp_path / "funnel.ipynb", "--set", "DATA=there", "--out", target)
-    assert (code, err) == (0, "")
+    code, out, _ = run("report", tmp_path / "funnel.ipynb", "--set", "DATA=there", "--out", target)
+    assert (code, out.strip()) == (0, str(target))
     assert "read from there" in target.read_text(encoding="utf-8")
     target.unlink()
     code, _, err = run("report", tmp_path / "funnel.ipynb", "--set", "DATA=x", "--out", target)

@@ -82,7 +82,9 @@ def test_nothing_is_left_over_that_changes_or_betrays(book, request):
     assert [dict(c.metadata) for c in book.cells if set(c.metadata) - {"tags"}] == []
     text = nbformat.writes(book)
     home = str(Path(__file__).parents[2])
-    assert not [word for word in (home, "/root", "/home/", "C:\\\\", "@gmail", "Traceback") if word in text]
+    assert not [
+        word for word in (home, "/root", "/home/", "C:\\\\", "@gmail", "Traceback") if word in text
+    ]
     assert len(text) < 300_000
 
 

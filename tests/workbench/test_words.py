@@ -139,7 +139,7 @@ def test_words_of_the_data_do_not_act_as_markdown(plan, model, snapshot):
     odd = replace(snapshot, filters={"source": (HOSTILE,)})
     shown = page(words.answer(plan, model, odd))
     assert not re.search(r"<img|<a |<code|<table", shown)
-    assert shown.count("<strong>") == 1
+    assert "<strong>b</strong>" not in shown
     assert "onerror=alert(1)" in shown
     noted = page(words.caveats(replace(plan, notes=(HOSTILE, "second"))))
     assert not re.search(r"<img|<a |<code|<strong", noted)
