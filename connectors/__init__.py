@@ -149,6 +149,8 @@ def _refuse_later(day: date | None, known: date, name: str) -> None:
 
 def _date(day: date | str) -> date:
     try:
-        return day if isinstance(day, date) else date.fromisoformat(day.strip()[:10])
+        if isinstance(day, str):
+            return date.fromisoformat(day.strip()[:10])
+        return date(day.year, day.month, day.day)
     except ValueError as error:
         raise StoreError(f"as_of = {day!r}: expected a date like 2026-11-01") from error

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from kpi.engine import collect
@@ -11,6 +12,7 @@ from kpi.result import joined, rate_note
 from kpi.snapshot import Snapshot
 from kpi.stats.intervals import jeffreys
 from kpi.stats.survival import aalen_johansen, at_age, last_age, log_log_limits
+from kpi.tables import TableError
 
 AT_RISK = 10
 OPEN_TAIL = 0.05
@@ -75,15 +77,25 @@ def incidence(
     return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "x", "n", "note"])
 
 
+def horizon_of(snapshot: Snapshot, horizon_days: int | None) -> int | None:
+    """Return the age at which cohort rates are read: as asked, else as the definitions say."""
+    if horizon_days is None:
+        return snapshot.definitions.horizon_days
+    if horizon_days <= 0:
+        raise TableError(f"horizon_days = {horizon_days}; expected a number of days above 0")
+    return horizon_days
+
+
 def one_rate(counted: pd.DataFrame, *, level: float, horizon_days: int | None) -> dict[str, object]:
     """Cumulative incidence of cause 1 for one group of counts."""
     unusable = int(counted.loc[counted["cause"] < 0, "n"].sum())
     usable = counted[counted["cause"] >= 0]
-    seen = usable[usable["entry"] <= usable["duration"]]
+    seen, start = from_enough(usable[usable["entry"] <= usable["duration"]])
     unseen = int(usable["n"].sum() - seen["n"].sum())
     left_out = joined(
         f"{unusable:,} without usable dates left out" if unusable else "",
         f"{unseen:,} closed before the window left out" if unseen else "",
+        f"from day {start} on: fewer than {AT_RISK} were followed before" if start else "",
     )
     n = int(seen["n"].sum())
     if n == 0:
@@ -115,6 +127,33 @@ def _read(curve: pd.DataFrame, age: float, level: float) -> tuple[float, float, 
     variance = float(at_age(curve, "var_1", age, before=0.0))
     low, high = (float(limit[0]) for limit in log_log_limits([value], [variance], level))
     if low != low or variance == 0:  # noqa: PLR0124 - nan: the formula is silent at 0 and 1
-        n = float(curve["at_risk"].max())
+        n = _firm(curve, age)
         low, high = (float(limit) for limit in jeffreys(round(value * n), n, level))
     return value, low, high, float(at_age(curve, "survival", age, before=1.0))
+
+
+def _firm(curve: pd.DataFrame, age: float) -> float:
+    """Return the smallest number at risk that an estimate of 0 or 1 rests on."""
+    until = curve[curve.index <= age]
+    events = until[until["cif_1"].diff().fillna(until["cif_1"]) > 0]
+    return float((events if len(events) else until if len(until) else curve)["at_risk"].min())
+
+
+def from_enough(seen: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Start the clock, under delayed entry, at the first age with ten under observation.
+
+    Before it a single early event would fix the curve for all that follow. Returns the counts from
+    that age on, and the age (0 where nothing had to be left out).
+    """
+    if not (seen["entry"] > 0).any():
+        return seen, 0
+    ages = np.unique(np.concatenate([seen["entry"], seen["duration"]]))
+    entered = np.array([seen.loc[seen["entry"] <= age, "n"].sum() for age in ages])
+    left = np.array([seen.loc[seen["duration"] < age, "n"].sum() for age in ages])
+    enough = np.flatnonzero(entered - left >= AT_RISK)
+    start = int(ages[enough[0]]) if len(enough) else 0
+    early = (seen["cause"] > 0) & (seen["duration"] < start)
+    if not early.any():
+        return seen, 0
+    later = seen[seen["duration"] >= start]
+    return later.assign(entry=later["entry"].clip(lower=start)), start

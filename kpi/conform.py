@@ -17,6 +17,8 @@ REJECTED = "row rejected"
 CLEARED = "value set to missing"
 KEPT = "kept, listed only"
 
+HINTS = {"deal_type": "; it counts as new: say what it means under [deal_types]"}
+
 EARLIEST = pd.Timestamp("1970-01-01", tz="UTC")
 LATEST = pd.Timestamp("2100-01-01", tz="UTC")
 NAIVE = pd.Timestamp("1969-12-31"), pd.Timestamp("2100-01-02")
@@ -234,7 +236,7 @@ def _read(values: pd.Series, column: Column, time_zone: str) -> tuple[pd.Series,
         result = text
         if column.values:
             wrong = text.notna() & ~text.isin(column.values)
-            reasons[wrong] = f"not one of {list(column.values)}"
+            reasons[wrong] = f"not one of {list(column.values)}{HINTS.get(column.name, '')}"
             result = text.mask(wrong)
     elif column.kind in ("time", "date"):
         result = _moments(values, text, column, time_zone)
@@ -271,6 +273,10 @@ def _text(values: pd.Series) -> pd.Series:
         whole = values.notna() & np.isfinite(values) & (values % 1 == 0) & (values.abs() < 2**53)
         text = values.astype("str").mask(values.isna())
         return text.mask(whole, values[whole].astype("int64").astype("str")).astype("str")
+    if values.dtype == object:  # ids beside missing ones arrive as 10.0
+        values = values.map(
+            lambda v: int(v) if isinstance(v, float) and v.is_integer() else v, na_action="ignore"
+        )
     text = values.astype("str").mask(values.isna()).str.strip()
     return text.mask(text == "")
 
@@ -301,8 +307,11 @@ def _moments(values: pd.Series, text: pd.Series, column: Column, time_zone: str)
         moments = values.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
     moments = moments.where((moments >= EARLIEST) & (moments < LATEST))
     if column.kind == "date":
-        local: pd.Series = moments.dt.tz_convert(time_zone).dt.tz_localize(None)
-        moments = local.dt.normalize()
+        local: pd.Series = moments.dt.tz_convert(time_zone)
+        # CRMs write a plain day as midnight UTC: that is the day, wherever the company is
+        plain = moments.dt.tz_localize(None)
+        moments = local.dt.tz_localize(None).mask(plain == plain.dt.normalize(), plain)
+        moments = moments.dt.normalize()
     return moments
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from kpi.conform import no_problems, problem_rows
@@ -15,6 +16,8 @@ REFERENCES = (
     ("leads", "owner_id", "owners", "owner_id"),
     ("subscriptions", "account_id", "accounts", "account_id"),
 )
+
+CHECKED = ("stages", "leads", "deals", "history", "owners", "accounts", "subscriptions")
 
 
 def crosscheck(frames: Mapping[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
@@ -33,14 +36,19 @@ def crosscheck(frames: Mapping[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
     >>> crosscheck({"deals": deals}, date(2026, 4, 1))["reason"].tolist()
     ['closed before it was created: left out of durations']
     """
-    found = [*_stages(frames), *_dates(frames, as_of), *_references(frames)]
+    found = [
+        *_stages(frames),
+        *_pipelines(frames),
+        *_dates(frames, as_of),
+        *_references(frames),
+    ]
     listed = [problems for problems in found if not problems.empty]
     return pd.concat(listed, ignore_index=True) if listed else no_problems()
 
 
 def _odd(frame: pd.DataFrame, odd: pd.Series, table: str, column: str, reason: str) -> pd.DataFrame:
-    at = frame.index[odd.to_numpy(dtype=bool)]
-    key = "record_id" if table == "history" else frame.columns[0]
+    at = frame.index[np.asarray(odd, dtype=bool)]
+    key = {"history": "record_id", "stages": "stage_id"}.get(table, frame.columns[0])
     return problem_rows(
         table,
         [int(row) + 1 for row in at],
@@ -66,6 +74,28 @@ def _stages(frames: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
         unknown = frame["stage_id"].notna() & ~frame["stage_id"].isin(known["stage_id"])
         reason = "unknown stage: counted, but not placed in the funnel"
         found.append(_odd(frame, unknown, table, "stage_id", reason))
+    return found
+
+
+def _pipelines(frames: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
+    """List deals that could be in several pipelines, and pipelines in which nothing can be won."""
+    if "stages" not in frames or "deals" not in frames:
+        return []
+    stages, deals = frames["stages"], frames["deals"]
+    own = stages[stages["object"] == "deal"]
+    found = []
+    if own["pipeline_id"].nunique() > 1:  # noqa: PD101 - a count is meant
+        shared = own["stage_id"][own["stage_id"].duplicated(keep=False)]
+        unsure = deals["pipeline_id"].isna() & deals["stage_id"].isin(shared)
+        reason = "no pipeline, and its stage is in several: not placed in a funnel"
+        found.append(_odd(deals, unsure, "deals", "pipeline_id", reason))
+    won = own["outcome"].eq("won") | own["probability"].eq(1)
+    hopeless = ~own["pipeline_id"].fillna("").isin(own.loc[won, "pipeline_id"].fillna(""))
+    first = own[hopeless].drop_duplicates("pipeline_id")
+    reason = "no stage of this pipeline is marked as won: set the outcome of its stages"
+    found.append(
+        _odd(stages, stages.index.to_series().isin(first.index), "stages", "outcome", reason)
+    )
     return found
 
 

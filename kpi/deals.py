@@ -6,7 +6,7 @@ from typing import Literal
 import narwhals as nw
 import pandas as pd
 
-from kpi.cohorts import durations, incidence
+from kpi.cohorts import durations, horizon_of, incidence
 from kpi.periods import Every
 from kpi.result import Groups, count_by, joined, shares
 from kpi.snapshot import Snapshot
@@ -128,5 +128,5 @@ def _by_cohort(
     counted = durations(
         groups.snapshot, followed, groups.keys, start="created_day", end="closed_day"
     )
-    horizon = horizon_days or groups.snapshot.definitions.horizon_days
+    horizon = horizon_of(groups.snapshot, horizon_days)
     return incidence(counted, groups.keys, level=level, horizon_days=horizon)

@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from kpi.cohorts import durations, incidence
+from kpi.cohorts import durations, horizon_of, incidence
 from kpi.deals import only_type
 from kpi.engine import collect
 from kpi.periods import Every
@@ -26,6 +26,7 @@ NEEDED = (
     "created_day",
     "closed_day",
     "furthest",
+    "recorded",
     "last",
 )
 
@@ -117,7 +118,7 @@ def stage_conversion(
         counted = followed.groupby(keys, dropna=False, as_index=False).agg(reached=("n", "sum"))
     else:
         counted = _counts(groups, table, mode, last)
-    horizon = horizon_days or snapshot.definitions.horizon_days
+    horizon = horizon_of(snapshot, horizon_days)
     rates = incidence(followed, keys, level=level, horizon_days=horizon)
     return _table(groups, counted, rates)
 
@@ -161,8 +162,14 @@ def _entered(snapshot: Snapshot, table: nw.LazyFrame) -> nw.LazyFrame:
     recorded = entries(snapshot).select("deal_id", "rank")
     present = table.filter(nw.col("outcome") == "open", ~nw.col("rank").is_null())
     won = table.filter(nw.col("outcome") == "won").select("deal_id", rank=nw.col("last"))
-    ever = nw.concat([recorded, present.select("deal_id", "rank"), won]).unique()
+    first = _undated(table).select("deal_id", rank=nw.lit(0, dtype=nw.Int64))
+    ever = nw.concat([recorded, present.select("deal_id", "rank"), won, first]).unique()
     return deals.join(ever, on="deal_id")
+
+
+def _undated(table: nw.LazyFrame) -> nw.LazyFrame:
+    """Return deals without recorded stages, which began in the first."""
+    return table.filter(nw.col("recorded").is_null(), nw.col("last") > 0)
 
 
 def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFrame:
@@ -170,7 +177,9 @@ def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFram
     recorded = entries(snapshot).select("deal_id", "rank", at=nw.col("changed_s"))
     far = nw.lit(2**60, dtype=nw.Int64)
     won = table.filter(nw.col("outcome") == "won").select("deal_id", rank=nw.col("last"), at=far)
-    moves = nw.concat([recorded, won])
+    start = nw.lit(0, dtype=nw.Int64)
+    first = _undated(table).select("deal_id", rank=start, at=start)
+    moves = nw.concat([recorded, won, first])
     deals, passed = table.drop("rank"), []
     since = table.select("deal_id", after=nw.lit(0, dtype=nw.Int64))
     for i in range(last + 1):
@@ -219,6 +228,7 @@ def _table(groups: Groups, counted: pd.DataFrame, rates: pd.DataFrame) -> pd.Dat
         ["funnel", "rank", "pipeline_id", "stage_id", "label"]
     ]
     stages["label"] = stages["label"].fillna(stages["stage_id"])
+    stages = stages.drop(columns=[c for c in stages if c in groups.keys])
     cells = (
         counted[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
     )

@@ -10,10 +10,12 @@ import pandas as pd
 
 from kpi.definitions import Count, Definitions
 from kpi.engine import DAY, Engine, collect
+from kpi.rewind import rewind
+from kpi.standing import ranked_stages, standing
 from kpi.tables import TableError
 
 Frames = dict[str, nw.LazyFrame]
-REWOUND = ("stage_id", "amount", "owner_id")
+DATED = {"meetings": "booked_day", "suspects": "added_day", "costs": "month_day"}
 
 
 def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_day: int) -> Frames:
@@ -21,43 +23,28 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
 
     Added to deals: ``funnel`` (the pipeline whose stages it moves through), ``rank`` (place of its
     stage among the open stages), ``outcome`` never missing, ``closed_s``/``closed_day`` for closed
-    deals only, ``lead`` (the lead it came from, from either side). Added to leads: ``linked`` (how
-    many deals), ``converted_day`` never missing where there is one. Added to history: ``funnel`` and
+    deals only, ``lead`` (the lead it came from, from either side). Added to leads: ``linked`` (0:
+    no deal), ``converted_day`` never missing where there is one. Added to history: ``funnel`` and
     ``place`` (position of the stage: the order of changes recorded at the same second).
     """
-    steps = _stages(collect(raw["stages"]))
+    steps = ranked_stages(collect(raw["stages"]), raw["deals"])
     stages = engine.frame(steps)
-    several = bool(steps.loc[steps["object"] == "deal", "funnel"].ne("").any())
-    history = raw["history"].filter(nw.col("changed_s") < cut)
-    history = history.with_columns(object=_or("object", "deal"))
-    if several:
-        history = _with_pipeline(history, raw["deals"])
-    history = _in_funnel(history, several)
-    places = stages.select("object", "funnel", "stage_id", place=nw.col("position"))
-    history = history.join(places, on=["object", "funnel", "stage_id"], how="left")
-    history = engine.keep(history)
-    deals = raw["deals"].filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
-    deals = _rewind(deals, "deal", raw["history"], history, engine, cut)
-    deals = _standing(_in_funnel(deals, several), stages, history, engine, last_day)
+    funnels = _funnels(steps, engine)
+    deals = _in_funnel(raw["deals"], funnels)
+    every = _placed(raw["history"], deals, stages)
+    history = engine.keep(every.filter(nw.col("changed_s") < cut))
+    deals = deals.filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
+    deals = rewind(deals, "deal", every, engine, cut)
+    deals = standing(deals, stages, history, engine, last_day)
     if definitions.pipelines:
         deals = deals.filter(nw.col("pipeline_id").is_in(definitions.pipelines))
     deals = deals.with_columns(deal_type=_or("deal_type", "new"))
     leads = raw["leads"].filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
-    leads = _rewind(leads, "lead", raw["history"], history, engine, cut)
-    leads = leads.with_columns(
-        converted_day=nw.when(nw.col("converted_s") < cut).then(nw.col("converted_day")),
-        deal_id=nw.when(nw.col("converted_s").is_null() | (nw.col("converted_s") < cut)).then(
-            nw.col("deal_id")
-        ),
-    )
+    leads = _unconverted(rewind(leads, "lead", every, engine, cut), cut)
     frames = raw | {"stages": stages, "history": history}
-    frames |= _linked(engine.keep(leads), engine.keep(deals), engine)
+    frames |= _linked(engine.keep(leads.drop("staged")), engine.keep(deals), engine)
     frames = _counted(frames, definitions, engine)
-    for name, column in {
-        "meetings": "booked_day",
-        "suspects": "added_day",
-        "costs": "month_day",
-    }.items():
+    for name, column in DATED.items():
         frames[name] = raw[name].filter(nw.col(column).is_null() | (nw.col(column) <= last_day))
     signed = nw.coalesce("signed_on_day", "starts_on_day")
     frames["subscriptions"] = raw["subscriptions"].filter(signed <= last_day)
@@ -92,145 +79,76 @@ def first_days(frames: Frames, count: Count) -> nw.LazyFrame:
     )
 
 
-def _stages(frame: pd.DataFrame) -> pd.DataFrame:
-    """Stages with ``funnel``, ``outcome`` and ``rank``: 0, 1, ... for open ones, won after them."""
-    deal = frame["object"] == "deal"
-    several = len(set(frame.loc[deal, "pipeline_id"].dropna())) > 1
-    frame["funnel"] = frame["pipeline_id"].where(deal & several, "").fillna("")
-    frame["outcome"] = frame["outcome"].fillna("open")
-    frame = frame.sort_values(["object", "funnel", "position"], kind="stable", ignore_index=True)
-    opens = (frame["outcome"] == "open").astype("int64")
-    before = opens.groupby([frame["object"], frame["funnel"]]).cumsum() - opens
-    total = opens.groupby([frame["object"], frame["funnel"]]).transform("sum")
-    rank = before.where(opens == 1, total.where(frame["outcome"] == "won"))
-    return frame.assign(rank=rank.astype("Int64"))
+def _funnels(steps: pd.DataFrame, engine: Engine) -> nw.LazyFrame | None:
+    """Pipeline of each deal stage that only one has; None where there is only one pipeline."""
+    own = steps[(steps["object"] == "deal") & (steps["funnel"] != "")]
+    if own.empty:
+        return None
+    alone = own[~own["stage_id"].duplicated(keep=False)][["stage_id", "pipeline_id"]]
+    return engine.frame(alone.rename(columns={"pipeline_id": "only"}).reset_index(drop=True))
 
 
-def _in_funnel(frame: nw.LazyFrame, several: bool) -> nw.LazyFrame:  # noqa: FBT001 - private
-    """Add ``funnel``: the pipeline, or "" for all where there is only one."""
-    return frame.with_columns(funnel=_or("pipeline_id", "") if several else nw.lit(""))
+def _in_funnel(deals: nw.LazyFrame, funnels: nw.LazyFrame | None) -> nw.LazyFrame:
+    """Add ``funnel``: the pipeline (from the stage where the deal names none), "" where all share one."""
+    if funnels is None:
+        return deals.with_columns(funnel=nw.lit(""))
+    known = deals.join(funnels, on="stage_id", how="left")
+    known = known.with_columns(pipeline_id=nw.coalesce("pipeline_id", "only"))
+    return known.with_columns(funnel=_or("pipeline_id", "")).drop("only")
 
 
-def _with_pipeline(history: nw.LazyFrame, deals: nw.LazyFrame) -> nw.LazyFrame:
-    """Fill the pipeline of changes that did not record one from their deal."""
-    own = deals.select("deal_id", object=nw.lit("deal"), own=nw.col("pipeline_id"))
-    filled = history.join(
-        own, left_on=["object", "record_id"], right_on=["object", "deal_id"], how="left"
+def _placed(history: nw.LazyFrame, deals: nw.LazyFrame, stages: nw.LazyFrame) -> nw.LazyFrame:
+    """Add ``funnel`` and ``place``; a change that recorded no pipeline is in that of its deal."""
+    history = history.with_columns(object=_or("object", "deal"))
+    own = deals.filter(nw.col("funnel") != "").select(
+        record_id=nw.col("deal_id"), object=nw.lit("deal"), own=nw.col("funnel")
     )
-    return filled.with_columns(pipeline_id=nw.coalesce("pipeline_id", "own")).drop("own")
+    filled = history.join(own, on=["object", "record_id"], how="left")
+    there = ~nw.col("own").is_null()
+    filled = filled.with_columns(
+        funnel=nw.when(there).then(nw.coalesce("pipeline_id", "own")).otherwise(nw.lit(""))
+    ).drop("own")
+    places = stages.group_by("object", "funnel", "stage_id").agg(place=nw.col("position").min())
+    return filled.join(places, on=["object", "funnel", "stage_id"], how="left")
+
+
+def _unconverted(leads: nw.LazyFrame, cut: int) -> nw.LazyFrame:
+    """Take back a conversion that is dated later."""
+    then = nw.col("converted_s").is_null() | (nw.col("converted_s") < cut)
+    names = ("converted_at", "converted_s", "converted_day", "deal_id")
+    return leads.with_columns(**{name: nw.when(then).then(nw.col(name)) for name in names})
 
 
 def _or(column: str, value: str) -> nw.Expr:
     return nw.coalesce(nw.col(column), nw.lit(value))
 
 
-def _rewind(
-    records: nw.LazyFrame,
-    name: str,
-    all_history: nw.LazyFrame,
-    history: nw.LazyFrame,
-    engine: Engine,
-    cut: int,
-) -> nw.LazyFrame:
-    """Take records that changed at or after `cut` back to their last values before it."""
-    late = all_history.filter(nw.col("changed_s") >= cut, _or("object", "deal") == name)
-    late = engine.keep(late.select("record_id").unique())
-    if collect(late.select(nw.len().alias("n")))["n"].iloc[0] == 0:
-        return records.with_columns(rewound=nw.lit(value=False))
-    key = f"{name}_id"
-    result = records.join(
-        late.with_columns(rewound=nw.lit(value=True)), left_on=key, right_on="record_id", how="left"
-    ).with_columns(rewound=nw.coalesce(nw.col("rewound"), nw.lit(value=False)))
-    before = history.filter(nw.col("object") == name)
-    for column in [c for c in REWOUND if c in records.collect_schema().names()]:
-        last = _last_value(before, column)
-        result = result.join(last, left_on=key, right_on="record_id", how="left")
-        result = result.with_columns(
-            nw.when(nw.col("rewound")).then(nw.col("then")).otherwise(nw.col(column)).alias(column)
-        ).drop("then")
-    return result
-
-
-def _last_value(history: nw.LazyFrame, column: str) -> nw.LazyFrame:
-    """Last recorded value of a column for each record: ``record_id`` and ``then``."""
-    order = ["changed_s", "place"]
-    latest = nw.col(column).last().over("record_id", order_by=order)
-    recorded = history.filter(~nw.col(column).is_null())
-    return recorded.select("record_id", then=latest).unique()
-
-
-def _standing(
-    deals: nw.LazyFrame,
-    stages: nw.LazyFrame,
-    history: nw.LazyFrame,
-    engine: Engine,
-    last_day: int,
-) -> nw.LazyFrame:
-    """Outcome and closing day of every deal."""
-    own = stages.filter(nw.col("object") == "deal").select(
-        "funnel", "stage_id", "rank", stage_outcome=nw.col("outcome")
-    )
-    nowhere = deals.filter(nw.col("stage_id").is_null()).select(nw.len().alias("n"))
-    if collect(nowhere)["n"].iloc[0]:
-        last = _last_value(history.filter(nw.col("object") == "deal"), "stage_id")
-        deals = deals.join(last, left_on="deal_id", right_on="record_id", how="left")
-        deals = deals.with_columns(stage_id=nw.coalesce("stage_id", "then")).drop("then")
-    deals = deals.join(own, on=["funnel", "stage_id"], how="left")
-    stated = nw.when(~nw.col("rewound")).then(nw.col("outcome"))
-    deals = deals.with_columns(outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open")))
-    deals = engine.keep(deals)
-    closing = (
-        history.filter(nw.col("object") == "deal", ~nw.col("stage_id").is_null())
-        .join(own.filter(nw.col("stage_outcome") != "open"), on=["funnel", "stage_id"])
-        .group_by("record_id", "stage_outcome")
-        .agg(nw.col("changed_day").max().alias("history_day"))
-    )
-    undated = (nw.col("outcome") != "open") & (nw.col("closed_day").is_null() | nw.col("rewound"))
-    if collect(deals.filter(undated).select(nw.len().alias("n")))["n"].iloc[0]:
-        deals = deals.join(
-            closing,
-            left_on=["deal_id", "outcome"],
-            right_on=["record_id", "stage_outcome"],
-            how="left",
-        )
-    else:
-        deals = deals.with_columns(history_day=nw.lit(None, dtype=nw.Int64))
-    stated_day = nw.when(~nw.col("rewound")).then(nw.col("closed_day"))
-    stated_date = nw.when(~nw.col("rewound")).then(nw.col("close_date_day"))
-    deals = deals.with_columns(
-        closed_day=nw.coalesce(stated_day, nw.col("history_day"), stated_date)
-    )
-    future = (nw.col("outcome") != "open") & (nw.col("closed_day") > last_day)
-    deals = deals.with_columns(
-        outcome=nw.when(future).then(nw.lit("open")).otherwise(nw.col("outcome")),
-        stage_id=nw.when(~future).then(nw.col("stage_id")),
-    )
-    closed = nw.col("outcome") != "open"
-    return deals.with_columns(
-        closed_day=nw.when(closed).then(nw.col("closed_day")),
-        closed_s=nw.when(closed).then(nw.col("closed_day") * DAY),
-        rank=nw.when(~future).then(nw.col("rank")),
-    ).drop("stage_outcome", "history_day", "rewound")
-
-
 def _linked(leads: nw.LazyFrame, deals: nw.LazyFrame, engine: Engine) -> Frames:
-    """Join leads and deals from whichever side names the other."""
+    """Join leads and deals from whichever side names the other.
+
+    A deal belongs to one lead (the first that names it); every lead that names a known deal counts
+    as converted. A deal that names a lead the data does not have belongs to the direct stream.
+    """
     named = leads.filter(~nw.col("deal_id").is_null()).select("deal_id", named=nw.col("lead_id"))
     named = named.group_by("deal_id").agg(nw.col("named").min())
+    there = leads.select(lead=nw.col("lead_id"), there=nw.lit(value=True))
     deals = deals.join(named, on="deal_id", how="left")
-    deals = engine.keep(deals.with_columns(lead=nw.coalesce("lead_id", "named")).drop("named"))
+    deals = deals.with_columns(lead=nw.coalesce("lead_id", "named"))
+    deals = deals.join(there, on="lead", how="left")
+    deals = deals.with_columns(lead=nw.when(nw.col("there")).then(nw.col("lead")))
+    deals = engine.keep(deals.drop("named", "there"))
     first = (
         deals.filter(~nw.col("lead").is_null())
         .group_by("lead")
-        .agg(
-            nw.col("created_day").min().alias("deal_created_day"),
-            nw.len().alias("linked"),
-        )
+        .agg(opened=nw.col("created_day").min(), linked=nw.len())
     )
-    leads = leads.join(first, left_on="lead_id", right_on="lead", how="left").with_columns(
-        converted_day=nw.coalesce("converted_day", "deal_created_day")
+    own = deals.select("deal_id", named_day=nw.col("created_day"), names=nw.lit(1))
+    leads = leads.join(first, left_on="lead_id", right_on="lead", how="left")
+    leads = leads.join(own, on="deal_id", how="left").with_columns(
+        converted_day=nw.coalesce("converted_day", "opened", "named_day"),
+        linked=nw.coalesce("linked", "names", nw.lit(0)),
     )
-    return {"leads": engine.keep(leads.drop("deal_created_day", "rewound")), "deals": deals}
+    return {"leads": engine.keep(leads.drop("opened", "named_day", "names")), "deals": deals}
 
 
 def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames:
@@ -253,6 +171,7 @@ def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames
         )
         deals = deals.with_columns(
             outcome=outcome,
+            rank=nw.when(wins | (nw.col("outcome") != "won")).then(nw.col("rank")),
             closed_day=nw.when(wins)
             .then(nw.col("first_day"))
             .otherwise(nw.when(nw.col("outcome") == "lost").then(nw.col("closed_day"))),

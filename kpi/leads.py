@@ -7,9 +7,10 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from kpi.cohorts import durations, incidence
+from kpi.cohorts import durations, horizon_of, incidence
 from kpi.periods import Every
 from kpi.result import Groups, count_by
+from kpi.rewind import moves
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 
@@ -60,7 +61,8 @@ def lead_conversion(
     -----
     A lead becomes a deal on ``converted_at``, else on the day its first linked deal was created.
     ``[count.lead]`` in the definitions says which leads count and from when. A lead counts as
-    disqualified from the day it entered a lead stage whose outcome is lost, as history has it.
+    disqualified from the day it entered a lead stage whose outcome is lost, as history has it (without
+    history: the day it was last changed).
 
     Examples
     --------
@@ -76,7 +78,7 @@ def lead_conversion(
     if basis == "cohort":
         followed = groups.add_period(followed_leads(snapshot, leads), "created_day")
         counted = durations(snapshot, followed, groups.keys, start="created_day", end="end")
-        horizon = horizon_days or snapshot.definitions.horizon_days
+        horizon = horizon_of(snapshot, horizon_days)
         return groups.finish(incidence(counted, groups.keys, level=level, horizon_days=horizon))
     if basis == "period":
         return _period_ratio(groups, leads)
@@ -97,19 +99,22 @@ def _until(snapshot: Snapshot, to: str) -> nw.LazyFrame:
         each = own.join(first, left_on="deal_id", right_on="id").group_by("lead")
         first = each.agg(nw.col("first_day").min()).rename({"lead": "id"})
     leads = leads.join(first, left_on="lead_id", right_on="id", how="left")
-    return leads.with_columns(converted_day=nw.col("first_day")).drop("first_day")
+    return leads.with_columns(converted_day=nw.col("first_day"), linked=nw.lit(0)).drop("first_day")
 
 
 def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
-    """Leads with ``cause`` (0 still worked, 1 converted, 2 disqualified) and the day of its ``end``."""
+    """Leads with ``cause`` and the day of its ``end``.
+
+    0 still worked, 1 converted, 2 disqualified, -1 where the day of that is not known.
+    """
     lost = (
         snapshot.stages.lazy()
         .filter(nw.col("object") == "lead", nw.col("outcome") == "lost")
         .select("stage_id")
+        .unique()
     )
     recorded = (
-        snapshot.history.lazy()
-        .filter(nw.col("object") == "lead")
+        moves(snapshot.history.lazy().filter(nw.col("object") == "lead"))
         .join(lost, on="stage_id", how="semi")
         .group_by("record_id")
         .agg(nw.col("changed_day").max().alias("lost_day"))
@@ -118,14 +123,13 @@ def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
     leads = leads.join(now_lost, on="stage_id", how="left").join(
         recorded, left_on="lead_id", right_on="record_id", how="left"
     )
-    converted = ~nw.col("converted_day").is_null()
-    dropped = ~nw.col("lost_now").is_null() & ~nw.col("lost_day").is_null()
-    cause = (
-        nw.when(converted)
-        .then(nw.lit(1))
-        .otherwise(nw.when(dropped).then(nw.lit(2)).otherwise(nw.lit(0)))
-    )
-    end = nw.when(converted).then(nw.col("converted_day")).otherwise(nw.col("lost_day"))
+    dropped = ~nw.col("lost_now").is_null()
+    ended = nw.when(dropped).then(nw.coalesce("lost_day", "updated_day"))
+    end = nw.coalesce(nw.col("converted_day"), ended)
+    converted = ~nw.col("converted_day").is_null() | (nw.col("linked") > 0)
+    how = nw.when(converted).then(nw.lit(1)).otherwise(nw.lit(2))
+    told = nw.when(end.is_null()).then(nw.lit(-1)).otherwise(how)
+    cause = nw.when(converted | dropped).then(told).otherwise(nw.lit(0))
     return leads.with_columns(cause=cause, end=end)
 
 

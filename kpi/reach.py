@@ -52,8 +52,8 @@ def reached(snapshot: Snapshot, columns: Sequence[str] | None = None) -> nw.Lazy
         Columns of deals, ``furthest`` (highest rank ever reached; won is the rank after the
         last open stage; missing where no stage is known) and ``reach_0, reach_1, ...``: the day on
         which the deal first reached that rank or a later one (missing: never, or at an unknown
-        day). A deal without history is taken to have entered the first stage on the day it was
-        created, and its present stage at an unknown day.
+        day). A deal is in some stage from the day it was created. What lies between there and the
+        present stage, or the win, of a deal without history was passed at unknown days.
     """
     found = snapshot.once("reached", lambda: _reached(snapshot))
     deals = snapshot.deals.lazy()
@@ -70,9 +70,10 @@ def _reached(snapshot: Snapshot) -> nw.LazyFrame:
     open_stages = _open_stages(snapshot)
     per_deal = (
         _stage_changes(snapshot)
-        .join(open_stages, on=["funnel", "stage_id"])
+        .join(open_stages, on=["funnel", "stage_id"], how="left")
         .group_by("deal_id", "funnel")
         .agg(
+            nw.len().alias("recorded"),
             nw.col("rank").max().alias("highest"),
             *[
                 nw.when(nw.col("rank") >= i).then(nw.col("changed_day")).min().alias(f"day_{i}")
@@ -93,11 +94,11 @@ def _reached(snapshot: Snapshot) -> nw.LazyFrame:
     days = []
     for i in range(count + 1):
         known = nw.col(f"day_{i}") if i < count else nw.lit(None, dtype=nw.Int64)
-        created = nw.when(nw.col("highest").is_null()).then(nw.col("created_day"))
-        start = created if i == 0 else nw.lit(None, dtype=nw.Int64)
-        closed = nw.when(nw.col("last") >= i).then(nw.col("won_day"))
+        start = nw.col("created_day") if i == 0 else nw.lit(None, dtype=nw.Int64)
+        told = (nw.col("last") == i) | ((nw.col("last") > i) & ~nw.col("recorded").is_null())
+        closed = nw.when(told).then(nw.col("won_day"))
         days.append(nw.min_horizontal(known, start, closed).alias(f"reach_{i}"))
-    return deals.select(*KEPT, "highest", "last", "furthest", "won_day", *days)
+    return deals.select(*KEPT, "recorded", "last", "furthest", "won_day", *days)
 
 
 def _first_stage() -> nw.Expr:

@@ -85,7 +85,8 @@ class Groups:
             result["period"] = pd.to_datetime(days * 86_400, unit="s").astype("datetime64[us]")
         result = result.rename(columns=dict(zip(self.columns, self.by, strict=True)))
         period = ["period"] if self.every else []
-        ordered = result[[*self.by, *period, *VALUES, *extra]].reset_index(drop=True)
+        beside = [name for name in extra if name not in self.columns]
+        ordered = result[[*self.by, *period, *VALUES, *beside]].reset_index(drop=True)
         return ordered.astype(
             {"value": "float64", "low": "float64", "high": "float64", "note": "str"}
         )

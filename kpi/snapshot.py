@@ -1,6 +1,6 @@
 """Snapshot: the tables as known at one date, under one set of definitions. Every KPI takes one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -8,7 +8,7 @@ import narwhals as nw
 import pandas as pd
 
 from kpi.conform import conform, no_problems
-from kpi.crosscheck import crosscheck
+from kpi.crosscheck import CHECKED, crosscheck
 from kpi.currency import in_reporting_currency
 from kpi.definitions import Definitions
 from kpi.engine import Engine, collect, empty, to_pandas
@@ -153,7 +153,9 @@ class Snapshot:
         engine = Engine()
         raw = {n: engine.load_parquet(n, f, settings.time_zone) for n, f in files.items()}
         start = as_date(window_start) if window_start is not None else None
-        return cls._known(raw, engine, as_date(as_of), start, settings, source, no_problems())
+        day = as_date(as_of)
+        problems = crosscheck({n: to_pandas(n, raw[n]) for n in raw if n in CHECKED}, day)
+        return cls._known(raw, engine, day, start, settings, source, problems)
 
     @classmethod
     def _known(
@@ -197,14 +199,15 @@ class Snapshot:
         )
         return rewound.where(**self.filters) if self.filters else rewound
 
-    def where(self, **filters: str | Sequence[str]) -> "Snapshot":
+    def where(self, **filters: object) -> "Snapshot":
         """Narrow to leads and deals that hold one of the values; history follows them.
 
         Parameters
         ----------
         **filters
             Column of leads or deals (``pipeline`` and ``owner`` mean their ids) and the value or
-            values wanted. A table without that column is left as it is.
+            values wanted. A table without that column is left as it is. Deals that never fill the
+            column are narrowed by that of their lead. Narrowing a column again keeps what both allow.
 
         Raises
         ------
@@ -217,20 +220,25 @@ class Snapshot:
         >>> len(Snapshot.from_frames({"deals": deals}, as_of="2026-01-01").where(source="event").deals)
         1
         """
-        frames = dict(self.frames)
-        wanted = dict(self.filters)
+        frames, wanted = dict(self.frames), dict(self.filters)
         for name, value in filters.items():
-            values = (value,) if isinstance(value, str) else tuple(value)
-            holders = [t for t in RECORDS if (c := id_column(name)) in TABLES[t].names]
+            column = id_column(name)
+            values = _values(value)
+            holders = [t for t in RECORDS if column in TABLES[t].names]
             if not holders:
                 raise TableError(
                     f"where({name}=...): neither leads nor deals have that column; "
                     f"expected one of {sorted({*TABLES['leads'].names, *TABLES['deals'].names})}"
                 )
-            c = id_column(name)
-            for table in holders:
-                frames[table] = frames[table].filter(nw.col(c).is_in(values))
-            wanted[name] = values
+            filled = [t for t in holders if self._fills(t, column)]
+            for table in filled or holders:
+                frames[table] = frames[table].filter(nw.col(column).is_in(values))
+            if filled == ["leads"] and "deals" in holders:
+                ours = frames["leads"].select(lead=nw.col("lead_id"))
+                frames["deals"] = frames["deals"].join(ours, on="lead", how="semi")
+            said = tuple(str(v) for v in values)
+            before = wanted.get(name, said)
+            wanted[name] = tuple(v for v in before if v in said)
         ids = nw.concat(
             [
                 frames["leads"].select(nw.lit("lead").alias("object"), record_id=nw.col("lead_id")),
@@ -239,6 +247,11 @@ class Snapshot:
         )
         frames["history"] = frames["history"].join(ids, on=["object", "record_id"], how="semi")
         return replace(self, frames=frames, filters=wanted, kept={})
+
+    def _fills(self, table: str, column: str) -> bool:
+        """Tell whether any row of a table holds a value in the column."""
+        held = self.frames[table].filter(~nw.col(column).is_null()).head(1)
+        return len(collect(held.select(column))) > 0
 
     def table(self, name: str) -> SnapshotTable:
         """Return a canonical table; `snapshot.deals` is the same as `snapshot.table("deals")`."""
@@ -298,3 +311,9 @@ def id_column(name: str) -> str:
     """
     plural = {column for table in RECORDS for column in TABLES[table].names}
     return f"{name}_id" if name not in plural and f"{name}_id" in plural else name
+
+
+def _values(value: object) -> tuple[object, ...]:
+    """Return one value, or each of several."""
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    return tuple(value) if several else (value,)  # type: ignore[arg-type]

@@ -286,6 +286,7 @@ def _with_stages(snapshot: Snapshot, groups: Groups, rates: pd.DataFrame) -> pd.
     stages = stages.astype({"rank": "int64"})
     stages["label"] = stages["label"].fillna(stages["stage_id"])
     stages = stages[["funnel", "rank", "pipeline_id", "stage_id", "label"]]
+    stages = stages.drop(columns=[c for c in stages if c in groups.keys])
     columns = [*groups.keys, "funnel", "rank", "value", "low", "high", "x", "n", "note"]
     if rates.empty:
         rates = pd.DataFrame(columns=[*columns, "mean_completed"])

@@ -249,7 +249,9 @@ def test_a_name_that_is_a_script_stays_a_name(export, demo):
 def test_a_stage_that_is_a_script_is_escaped_in_tables(export):
     """Its label stands in every table of the plan."""
     stages = STAGES.replace("Demo", SCRIPT)
-    folder = export(f"x,n,{SCRIPT},open,2026-01-01,,5,,\n", **{"stages.csv": stages})
+    history = "record_id,changed_at,stage_id\n"
+    history += "".join(f"{n},2026-01-0{1 + n % 8},{SCRIPT}\n" for n in range(1, 21))
+    folder = export(**{"stages.csv": stages, "history.csv": history})
     plan = answer(connectors.open(folder)).plan
     shown = tables.plan_table(plan)._repr_html_()
     assert "<script" not in shown

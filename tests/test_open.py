@@ -222,6 +222,19 @@ def test_a_second_keep_adds_and_the_first_is_still_there(folder, tmp_path):
     assert (len(june.deals), len(july.deals)) == (4, 5)
 
 
+def test_a_row_that_left_the_export_leaves_the_store_but_not_its_past(folder, tmp_path):
+    """Deleted or merged in the CRM: gone from now on, still there as of June."""
+    store = tmp_path / "store"
+    connectors.keep(folder, store)
+    text = DEALS.replace("2,lost,2026-01-05,2026-03-01,New Business\n", "")
+    (folder / "deals.csv").write_text(text, encoding="utf-8")
+    (folder / "as_of.txt").write_text("2026-07-31", encoding="utf-8")
+    result = connectors.keep(folder, store)
+    assert result.counts.set_index("table").loc["deals", "removed"] == 1
+    assert list(kinds(connectors.open(store))) == ["1", "3", "4"]
+    assert list(kinds(connectors.open(store, "2026-06-30"))) == ["1", "2", "3", "4"]
+
+
 def test_what_the_folder_rejects_the_store_does_not_hold(folder, tmp_path):
     """Both have the same rows; the folder's snapshot lists the rest."""
     (folder / "deals.csv").write_text(DEALS + "1,won,2026-01-05,2026-02-01,\n", encoding="utf-8")

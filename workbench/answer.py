@@ -108,6 +108,7 @@ def answer(
     by : date or ISO text, optional
         Default: six months from the first of the month after the as-of date.
     """
+    snapshot.need("deals", of="the reverse funnel")
     _check(wins, confidence)
     target = float(recent_wins(snapshot) if wins is None else wins)
     end = as_date(by) if by else month_start(snapshot.as_of, MONTHS + 1) - timedelta(days=1)
@@ -118,8 +119,8 @@ def answer(
     else:
         try:
             model = FunnelModel.fit(snapshot)
-            plan = reverse_funnel(model, wins=target, by=end, confidence=confidence)
             needed = records_needed(model, wins=target, confidence=confidence)
+            plan = reverse_funnel(model, wins=target, by=end, confidence=confidence)
         except TableError as error:
             reasons["plan"] = str(error)
     if "leads" not in needed:

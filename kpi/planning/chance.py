@@ -194,7 +194,7 @@ def leads_for_wins(
 
 
 def _nodes(share: float, x: float, n: float) -> tuple[Floats, Floats]:
-    """Values of an uncertain share (times `share` over its own mean) and their weights."""
+    """Values of an uncertain share, scaled as `share` is to the one observed, and their weights."""
     if np.isinf(n) or n == 0:
         return np.array([share]), np.array([1.0])
     at, weight = roots_legendre(NODES)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from kpi.cohorts import AT_RISK
+from kpi.cohorts import AT_RISK, from_enough
 from kpi.periods import month_start
 from kpi.stats.intervals import effective_counts, jeffreys
 from kpi.stats.survival import aalen_johansen, at_age, last_age
@@ -118,6 +118,7 @@ def fitted(counted: pd.DataFrame) -> Curve:
     from the last day with ten still under observation.
     """
     usable = counted[(counted["cause"] >= 0) & (counted["entry"] <= counted["duration"])]
+    usable, _ = from_enough(usable)
     if usable.empty:
         return Curve(np.zeros(1), np.zeros(2), np.ones(1), 0.0, 0.0)
     curve = aalen_johansen(usable["duration"], usable["cause"], usable["entry"], count=usable["n"])

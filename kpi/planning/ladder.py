@@ -9,6 +9,7 @@ from kpi.deals import of_type
 from kpi.engine import collect
 from kpi.leads import followed_leads
 from kpi.reach import reached, steps
+from kpi.rewind import count
 from kpi.snapshot import Snapshot
 
 LOST, OPEN = 2, 0
@@ -71,6 +72,21 @@ class Ladder:
         )
         last = nw.when(arrived).then(goal).otherwise(nw.col("lost"))
         return climbs.select(start=begin, end=last, cause=cause)
+
+    def uncounted(self) -> dict[str, int]:
+        """Count what the plan cannot count: name of the case and records."""
+        top = len(self.steps) - 1 - self.first_deal
+        still = self.deal_climbs.filter(nw.col("cause") == OPEN, nw.col("furthest") < top)
+        undated = nw.lit(value=False)
+        for k in range(top):
+            undated = undated | ((nw.col("furthest") == k) & nw.col(f"at_{k}").is_null())
+        found = {"undated": count(still.filter(undated))}
+        if self.has_leads:
+            climbs = self.lead_climbs
+            astray = (nw.col("lead_cause") == 1) & (nw.col("linked") == 0)
+            found["astray"] = count(climbs.filter(astray))
+            found["several"] = count(climbs.filter(nw.col("deals_won") > 1))
+        return found
 
     def waiting(self) -> pd.DataFrame:
         """Open records by step and days since they reached it: ``step, age, n``."""
@@ -150,9 +166,18 @@ def _stages(snapshot: Snapshot, deals: nw.LazyFrame, notes: list[str]) -> list[t
         )
     ).sort_values("rank")
     labels = frame["label"].fillna(frame["stage_id"]).tolist()
-    if len(labels) == 0 or len(labels) != steps(snapshot):
-        labels = labels[: steps(snapshot)]
+    if not labels or _mostly_undated(snapshot, deals):
+        notes.append("most deals have no stage history: they are followed from creation to close")
+        return []
     return [(_name(label, i, labels), label) for i, label in enumerate(labels)]
+
+
+def _mostly_undated(snapshot: Snapshot, deals: nw.LazyFrame) -> bool:
+    """Tell whether fewer than half of the deals have any dated stage."""
+    table = reached(snapshot).join(deals.select("deal_id"), on="deal_id", how="semi")
+    dated = nw.when(~nw.col("recorded").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
+    found = collect(table.select(n=nw.len(), dated=dated.sum()))
+    return bool(found["n"].iloc[0] > 0 and found["dated"].iloc[0] * 2 < found["n"].iloc[0])
 
 
 def _name(label: str, place: int, labels: list[str]) -> str:
@@ -161,15 +186,17 @@ def _name(label: str, place: int, labels: list[str]) -> str:
     return f"stage {place + 1}" if taken else label
 
 
-def _lead_climbs(snapshot: Snapshot, climbs: nw.LazyFrame, count: int) -> nw.LazyFrame:
+def _lead_climbs(snapshot: Snapshot, climbs: nw.LazyFrame, top: int) -> nw.LazyFrame:
     """Leads with the best that their deals reached."""
     from_leads = climbs.filter(~nw.col("lead").is_null())
     opens = nw.when(nw.col("cause") == OPEN).then(nw.lit(1)).otherwise(nw.lit(0))
+    wins = nw.when(nw.col("furthest") == top).then(nw.lit(1)).otherwise(nw.lit(0))
     best = from_leads.group_by("lead").agg(
         nw.col("furthest").max(),
-        *[nw.col(f"at_{k}").min() for k in range(count + 1)],
+        *[nw.col(f"at_{k}").min() for k in range(top + 1)],
         nw.col("lost").max().alias("deals_lost"),
         opens.sum().alias("deals_open"),
+        wins.sum().alias("deals_won"),
     )
     leads = followed_leads(snapshot, snapshot.leads.lazy()).select(
         "lead_id",
@@ -182,15 +209,10 @@ def _lead_climbs(snapshot: Snapshot, climbs: nw.LazyFrame, count: int) -> nw.Laz
     both = leads.join(best, left_on="lead_id", right_on="lead", how="left")
     dealt = ~nw.col("furthest").is_null()
     all_lost = dealt & (nw.col("deals_open") == 0)
-    cause = (
-        nw.when(all_lost)
-        .then(nw.lit(LOST))
-        .otherwise(
-            nw.when(~dealt & (nw.col("lead_cause") == LOST))
-            .then(nw.lit(LOST))
-            .otherwise(nw.lit(OPEN))
-        )
-    )
+    # converted into no deal of new business that the data has: for this funnel it is gone
+    gone = nw.when(nw.col("lead_cause") > 0).then(nw.lit(LOST)).otherwise(nw.col("lead_cause"))
+    open_deal = nw.when(all_lost).then(nw.lit(LOST)).otherwise(nw.lit(OPEN))
+    cause = nw.when(dealt).then(open_deal).otherwise(gone)
     return snapshot.engine.keep(
         both.with_columns(
             cause=cause,

@@ -13,13 +13,13 @@ from kpi.cohorts import durations
 from kpi.deals import of_type
 from kpi.engine import collect
 from kpi.periods import day_number, from_day, month_start
+from kpi.planning.caveats import caveats
 from kpi.planning.curve import Curve, Floats, Rate, fitted, known
 from kpi.planning.ladder import Ladder, ladder
+from kpi.rewind import count
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 
-FEW_CLOSED = 30
-FEW_MONTHS = 6
 DIRECT_MONTHS = 12
 RECENT_MONTHS = 6
 LEADS, WON = "leads", "won"
@@ -93,9 +93,11 @@ class FunnelModel:
             curves = _curves(snapshot, rungs)
         top = len(rungs.steps) - 1
         if curves[0, top].final == 0:
+            won = count(rungs.deals.filter(nw.col("outcome") == "won"))
+            why = f"{won} were won, but none has a creation date" if won else "none was won"
             raise TableError(
-                f"no deal of new business was won in the data of {snapshot.source} up to "
-                f"{snapshot.as_of}: there is no rate to plan with; use FunnelModel.assume(...)"
+                f"new business in the data of {snapshot.source} up to {snapshot.as_of}: {why}; there "
+                "is no rate to plan with: use FunnelModel.assume(...)"
             )
         direct, leads = _monthly(snapshot, rungs)
         return cls(
@@ -108,7 +110,7 @@ class FunnelModel:
             direct_per_month=direct,
             leads_per_month=leads,
             recent_wins=recent_wins(snapshot),
-            notes=_notes(snapshot, rungs, curves[0, top]),
+            notes=caveats(snapshot, rungs, curves[0, top]),
         )
 
     @classmethod
@@ -267,9 +269,9 @@ def _curves(snapshot: Snapshot, rungs: Ladder) -> dict[tuple[int, int], Curve]:
 
 def _values(rungs: Ladder) -> Floats | None:
     """New MRR of deals won; None where none is recorded."""
-    won = rungs.deals.filter(nw.col("outcome") == "won", nw.col("mrr") > 0).select("mrr")
+    won = rungs.deals.filter(nw.col("outcome") == "won", ~nw.col("mrr").is_null()).select("mrr")
     values = collect(won)["mrr"].to_numpy(dtype="float64")
-    return np.sort(values) if len(values) else None
+    return np.sort(values) if values.sum() > 0 else None
 
 
 def _monthly(snapshot: Snapshot, rungs: Ladder) -> tuple[float, float]:
@@ -294,21 +296,3 @@ def _monthly(snapshot: Snapshot, rungs: Ladder) -> tuple[float, float]:
     if not rungs.has_leads:
         return nothing
     return monthly(direct, "created_day"), monthly(snapshot.leads.lazy(), "created_day")
-
-
-def _notes(snapshot: Snapshot, rungs: Ladder, end_to_end: Curve) -> tuple[str, ...]:
-    notes = list(rungs.notes)
-    closed = rungs.deals.filter(nw.col("outcome") != "open").select(nw.len().alias("n"))
-    n = int(collect(closed)["n"].iloc[0])
-    first = collect(rungs.deals.select(nw.col("created_day").min()))["created_day"].iloc[0]
-    months = 0 if pd.isna(first) else (snapshot.as_of_day - int(first)) / 30.44
-    if n < FEW_CLOSED or months < FEW_MONTHS:
-        notes.append(f"not enough data to rely on: {n} deals closed over {months:.0f} months")
-    still = float(end_to_end.waiting[-1])
-    if still > 0.05:
-        records = "leads" if rungs.has_leads else "deals"
-        notes.append(
-            f"{still:.0%} of the {records} are still open at day {len(end_to_end.share) - 1}, the "
-            "last that the data follows: wins later than that are not counted on"
-        )
-    return tuple(notes)

@@ -55,7 +55,7 @@ class ReverseFunnelBoard:
         new_mrr: float | None = None,
         by: date | str | None = None,
         confidence: float = 0.8,
-        start: date | None = None,
+        start: date | str | None = None,
     ) -> None:
         if wins is not None and new_mrr is not None:
             raise TableError("set the target as wins or as new_mrr, at most one of them")
@@ -67,8 +67,8 @@ class ReverseFunnelBoard:
         self.plan: Plan | None = None
         self.problem = ""
         self._quiet = True
-        self._start = start
-        first = start or month_start(self._as_of(), 1)
+        self._start = as_date(start) if start else None
+        first = self._start or month_start(self._as_of(), 1)
         usual = self.model.recent_wins or 5
         value = np.nan_to_num(self.model.deal_value, nan=1_000.0)
         self._target_of = {
