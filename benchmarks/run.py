@@ -117,7 +117,7 @@ def ours(snapshot: Snapshot) -> Calls:
     """Every KPI of the catalogue on the snapshot."""
 
     def call(name: str) -> Callable[[], pd.DataFrame]:
-        return lambda: KPIS[name.split()[0]](snapshot, **OPTIONS.get(name, {}))
+        return lambda: KPIS[name.split(maxsplit=1)[0]](snapshot, **OPTIONS.get(name, {}))
 
     return {name: call(name) for name in PEERS}
 
@@ -189,7 +189,7 @@ def highest() -> float:
     if status.exists():
         line = next(x for x in status.read_text("utf-8").splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
-    import resource  # not on Windows
+    import resource  # noqa: PLC0415 - not on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 

@@ -65,7 +65,7 @@ def open(
     folder = Path(path)
     if Store.exists(folder):
         return _stored(folder, as_of, definitions)
-    found = read_folder(folder, mapping=mapping)
+    found = read_folder(folder, mapping=mapping, definitions=definitions)
     day = _date(as_of) if as_of is not None else None
     known = found.as_of or day
     if known is None:
@@ -78,7 +78,7 @@ def open(
         found.frames,
         as_of=known,
         window_start=found.window_start,
-        definitions=definitions or found.definitions,
+        definitions=found.definitions,
         source=found.source,
     )
     listed = [p for p in (found.report.problems, snapshot.problems) if not p.empty]

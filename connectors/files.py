@@ -65,7 +65,12 @@ class Import:
     report: ImportReport
 
 
-def read_folder(path: str | Path, *, mapping: str | Path | None = None) -> Import:
+def read_folder(
+    path: str | Path,
+    *,
+    mapping: str | Path | None = None,
+    definitions: Definitions | None = None,
+) -> Import:
     r"""Read the exports in a folder into canonical tables, and report on every row.
 
     A row or value that cannot be read is listed in ``report.problems``, never dropped in silence.
@@ -77,6 +82,8 @@ def read_folder(path: str | Path, *, mapping: str | Path | None = None) -> Impor
         The folder.
     mapping : str or Path, optional
         A mapping file anywhere; default: ``mapping.toml`` in the folder, if there is one.
+    definitions : Definitions, optional
+        What counts, in place of those of the mapping or the folder.
 
     Returns
     -------
@@ -106,7 +113,7 @@ def read_folder(path: str | Path, *, mapping: str | Path | None = None) -> Impor
     inside = folder / "mapping.toml"
     chosen = Path(mapping) if mapping is not None else inside if inside.is_file() else None
     plan = read_mapping(chosen) if chosen else canonical_plan(folder)
-    definitions = plan.definitions or folder_definitions(folder)
+    definitions = definitions or plan.definitions or folder_definitions(folder)
     reading = _Reading(folder, plan, definitions or Definitions())
     for name in TABLES:
         reading.read(name)
@@ -162,7 +169,8 @@ class _Reading:
         if not drafts:
             return
         draft = self.drafted[name] = stack(drafts)
-        frame, problems = finish(name, draft, file, self.definitions)
+        own = list(dict.fromkeys(column for f in files for column in self.columns(f)))
+        frame, problems = finish(name, draft, file, own, self.definitions)
         cleared = int((problems["action"] == CLEARED).sum()) + self._unfound(name, draft)
         rejected = draft.read - draft.left_out - len(frame)
         counts = (draft.read, draft.left_out, len(frame), rejected, cleared)
@@ -170,6 +178,11 @@ class _Reading:
         self.frames[name] = frame
         self.problems.append(problems)
         self.failed.append(draft.failed_joins)
+
+    def columns(self, file: str) -> list[str]:
+        """Return the columns that a file has, as it names them."""
+        raws = [raw for (name, _), raw in self.raws.items() if name == file]
+        return [str(column) for raw in raws for column in raw.frame.columns]
 
     def drafts(self, name: str) -> tuple[list[str], list[Draft]]:
         """Collect what fills a table: its file, dates of other files, the mapping's own stages."""

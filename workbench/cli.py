@@ -48,6 +48,8 @@ def demo(
     out: Out = Path("out") / "reverse_funnel.html",
 ) -> None:
     """Say how many leads to create by when for the target, and write the page for leadership."""
+    if not json and round(100 * confidence, 6) not in range(10, 100):
+        raise TableError(f"confidence = {confidence}; the page takes whole per cents, 0.10 to 0.99")
     snapshot = connectors.open(data, as_of, mapping=mapping)
     found = answer(snapshot, wins=wins, by=by, confidence=confidence)
     if json:

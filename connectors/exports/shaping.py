@@ -114,7 +114,7 @@ def stack(drafts: list[Draft]) -> Draft:
 
 
 def finish(
-    name: str, draft: Draft, file: str, definitions: Definitions
+    name: str, draft: Draft, file: str, own: list[str], definitions: Definitions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Conform a draft; its problems name rows of the file, not of the draft.
 
@@ -132,7 +132,8 @@ def finish(
             deal_types=definitions.deal_types,
         )
     except TableError as error:
-        raise FileError(f"{file}: {error}") from error
+        said = str(error).replace(f"it has {list(draft.frame.columns)}", f"it has {own}")
+        raise FileError(f"{file}: {said}") from error
     rows = draft.frame.index.to_list()
     problems = problems.assign(
         value=[

@@ -94,10 +94,11 @@ class FunnelModel:
         top = len(rungs.steps) - 1
         if curves[0, top].final == 0:
             won = count(rungs.deals.filter(nw.col("outcome") == "won"))
-            why = f"{won} were won, but none has a creation date" if won else "none was won"
+            undated = f"no deal won has a creation date ({won:,} were won)"
+            why = undated if won else "no deal of new business was won"
             raise TableError(
-                f"new business in the data of {snapshot.source} up to {snapshot.as_of}: {why}; there "
-                "is no rate to plan with: use FunnelModel.assume(...)"
+                f"{why} in the data of {snapshot.source} up to {snapshot.as_of}: there is no rate to "
+                "plan with; use FunnelModel.assume(...)"
             )
         direct, leads = _monthly(snapshot, rungs)
         return cls(

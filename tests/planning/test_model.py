@@ -221,7 +221,7 @@ def test_impossible_assumptions_are_refused(options, message):
 
 def test_nothing_won_is_nothing_to_learn_from():
     """The message points to assumed rates."""
-    with pytest.raises(TableError, match=r"none was won.*FunnelModel.assume"):
+    with pytest.raises(TableError, match=r"no deal of new business was won.*FunnelModel.assume"):
         FunnelModel.fit(snapshot({"deals": outcomes(lost=5, open=3)}))
 
 
@@ -229,7 +229,7 @@ def test_no_deals_at_all_is_refused():
     """Neither a missing table nor an empty one gives a model."""
     with pytest.raises(TableError, match="needs the table"):
         FunnelModel.fit(snapshot({}))
-    with pytest.raises(TableError, match="none was won"):
+    with pytest.raises(TableError, match="no deal of new business was won"):
         FunnelModel.fit(snapshot({"deals": outcomes(won=1).iloc[:0]}))
 
 
