@@ -23,8 +23,10 @@ def lead_conversion(tables: Tables, as_of: int) -> pd.DataFrame:
     changes = history[(history["object"] == "lead") & history["stage_id"].isin(lost)]
     lost_day = changes.groupby("record_id")["changed_day"].max().rename("lost_day")
     leads = tables["leads"].merge(lost_day, left_on="lead_id", right_index=True, how="left")
+    undated = (leads["linked"] > 0) | leads["stage_id"].isin(lost) & leads["lost_day"].isna()
+    leads = leads[leads["converted_day"].notna() | ~undated]
     converted = leads["converted_day"].notna()
-    dropped = leads["stage_id"].isin(lost) & leads["lost_day"].notna()
+    dropped = leads["stage_id"].isin(lost)
     cause = np.select([converted, dropped], [1, 2], 0)
     end = leads["converted_day"].where(converted, leads["lost_day"].where(dropped, as_of))
     return pd.DataFrame([curves.incidence(_days(end - leads["created_day"], cause))])

@@ -23,7 +23,9 @@ followed AS (
     SELECT created_day, converted_day, lost_day,
         CASE WHEN converted_day IS NOT NULL THEN 1
              WHEN lost_day IS NOT NULL AND stage_id IN (FROM lost) THEN 2 ELSE 0 END AS cause
-    FROM peer_leads LEFT JOIN ended ON record_id = lead_id)
+    FROM peer_leads LEFT JOIN ended ON record_id = lead_id
+    WHERE converted_day IS NOT NULL OR linked = 0
+        AND (lost_day IS NOT NULL OR stage_id NOT IN (FROM lost)))
 SELECT CASE cause WHEN 1 THEN converted_day WHEN 2 THEN lost_day ELSE {as_of} END - created_day
     AS duration, cause, count(*) AS n FROM followed GROUP BY 1, 2
 """

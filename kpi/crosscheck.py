@@ -17,7 +17,27 @@ REFERENCES = (
     ("subscriptions", "account_id", "accounts", "account_id"),
 )
 
-CHECKED = ("stages", "leads", "deals", "history", "owners", "accounts", "subscriptions")
+# the columns looked at, by table; the first tells the row
+CHECKED = {
+    "stages": ("stage_id", "object", "pipeline_id", "outcome", "probability"),
+    "leads": ("lead_id", "created_at", "stage_id", "deal_id", "owner_id"),
+    "deals": (
+        "deal_id",
+        "created_at",
+        "closed_at",
+        "close_date",
+        "outcome",
+        "pipeline_id",
+        "stage_id",
+        "lead_id",
+        "account_id",
+        "owner_id",
+    ),
+    "history": ("record_id", "changed_at", "stage_id"),
+    "owners": ("owner_id",),
+    "accounts": ("account_id",),
+    "subscriptions": ("subscription_id", "account_id"),
+}
 
 
 def crosscheck(frames: Mapping[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
@@ -48,7 +68,7 @@ def crosscheck(frames: Mapping[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
 
 def _odd(frame: pd.DataFrame, odd: pd.Series, table: str, column: str, reason: str) -> pd.DataFrame:
     at = frame.index[np.asarray(odd, dtype=bool)]
-    key = {"history": "record_id", "stages": "stage_id"}.get(table, frame.columns[0])
+    key = CHECKED[table][0]
     return problem_rows(
         table,
         [int(row) + 1 for row in at],

@@ -109,15 +109,18 @@ def sql(frame: nw.LazyFrame) -> str:
     return text
 
 
-def to_pandas(name: str, frame: nw.LazyFrame) -> pd.DataFrame:
-    """Return canonical columns and dtypes (`kpi.tables`) as pandas, in the order of the key."""
+def to_pandas(name: str, frame: nw.LazyFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return canonical dtypes (`kpi.tables`) as pandas: all columns in the order of the key, or some."""
     table = TABLES[name]
-    result = collect(frame.select(table.names))
-    for column in table.columns:
+    wanted = [c for c in table.columns if columns is None or c.name in columns]
+    result = collect(frame.select([c.name for c in wanted]))
+    for column in wanted:
         values, dtype = result[column.name], cast("Any", DTYPES[column.kind])
         if column.kind == "time":
             values = values.astype("datetime64[us]").dt.tz_localize("UTC")
         result[column.name] = values.astype(dtype)
+    if columns is not None:
+        return result
     return result.sort_values(list(table.key or table.names[:1]), ignore_index=True, kind="stable")
 
 

@@ -154,7 +154,8 @@ class Snapshot:
         raw = {n: engine.load_parquet(n, f, settings.time_zone) for n, f in files.items()}
         start = as_date(window_start) if window_start is not None else None
         day = as_date(as_of)
-        problems = crosscheck({n: to_pandas(n, raw[n]) for n in raw if n in CHECKED}, day)
+        looked_at = {n: to_pandas(n, raw[n], CHECKED[n]) for n in raw if n in CHECKED}
+        problems = crosscheck(looked_at, day)
         return cls._known(raw, engine, day, start, settings, source, problems)
 
     @classmethod
