@@ -8,9 +8,8 @@ import pandas as pd
 
 from kpi.engine import collect
 from kpi.periods import Every, check_every, day_number, from_day, month_start, period_start
-from kpi.result import VALUES
-from kpi.snapshot import Snapshot, id_column
-from kpi.tables import TABLES, TableError
+from kpi.result import VALUES, Groups
+from kpi.snapshot import Snapshot
 
 MOVES = ["new", "expansion", "contraction", "churn", "reactivation"]
 CENT = 0.005
@@ -72,15 +71,9 @@ def mrr_movements(
     """
     snapshot.need("subscriptions", of="mrr_movements")
     check_every(every)
-    names = [by] if isinstance(by, str) else list(by or [])
-    keys = [id_column(name) for name in names]
-    for name, key in zip(names, keys, strict=True):
-        if key not in TABLES["accounts"].names:
-            raise TableError(
-                f"by={name!r}: accounts has no such column; it has {TABLES['accounts'].names}"
-            )
-    monthly = _monthly(snapshot, keys)
-    return _periods(snapshot, monthly, names, keys, every)
+    groups = Groups(snapshot, "accounts", by, every)
+    monthly = _monthly(snapshot, groups.columns)
+    return _periods(snapshot, monthly, groups.by, groups.columns, every)
 
 
 def months(snapshot: Snapshot) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def check(
         problems = connectors.open(data, mapping=mapping).problems
         listed = problems[problems["action"] == "kept, listed only"]
         for reason, rows in listed.groupby(["table", "column", "reason"]):
-            typer.echo(f"{reason[0]}.{reason[1]}: {len(rows):,} rows {reason[2]}")
+            typer.echo(f"{reason[0]}.{reason[1]}: {reason[2]} (rows: {len(rows):,})")
 
 
 @app.command()

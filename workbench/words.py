@@ -41,7 +41,7 @@ def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
         ("More or less certain", chances),
         (
             "Already open",
-            f"{open_now:,} {_records(plan)}, {plan.from_pipeline:,.1f} wins to expect from them in "
+            f"{open_now:,} {_records(plan, open_now)}, {plan.from_pipeline:,.1f} wins to expect from them in "
             f"time; direct deals bring {plan.from_direct:,.1f}, new {plan.top} {plan.from_new:,.1f}",
         ),
         (
@@ -56,8 +56,10 @@ def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
     return found
 
 
-def _records(plan: Plan) -> str:
-    return "deals" if plan.total_leads is None else "leads and deals"
+def _records(plan: Plan, n: int) -> str:
+    if plan.total_leads is None:
+        return "deal" if n == 1 else "deals"
+    return "lead or deal" if n == 1 else "leads and deals"
 
 
 def answer(plan: Plan, model: FunnelModel, snapshot: Snapshot) -> Markdown:

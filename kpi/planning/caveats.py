@@ -15,9 +15,9 @@ OPEN_TAIL = 0.05
 MONTH_DAYS = 30.4375
 
 UNCOUNTED = {
-    "undated": "{n:,} open deals are not counted on: the day they reached their stage is not known",
-    "astray": "{n:,} leads became something other than a deal of new business in this data",
-    "several": "{n:,} leads brought more than one win: each is counted as one",
+    "undated": "open deals not counted on, because the day they reached their stage is not known: {n:,}",
+    "astray": "leads that became something other than a deal of new business in this data: {n:,}",
+    "several": "leads that brought more than one win, each counted as one: {n:,}",
 }
 
 
@@ -40,5 +40,7 @@ def caveats(snapshot: Snapshot, rungs: Ladder, end_to_end: Curve) -> tuple[str, 
     valued = rungs.deals.filter(nw.col("outcome") == "won")
     missing = count(valued.filter(nw.col("mrr").is_null()))
     if 0 < missing < count(valued):
-        found.append(f"{missing:,} deals won have no new MRR: deal values are those of the others")
+        found.append(
+            f"deals won without a new MRR, whose value is taken to be like that of the others: {missing:,}"
+        )
     return tuple(found)

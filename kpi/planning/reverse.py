@@ -340,6 +340,6 @@ def _notes(model: FunnelModel, first: date, origin: date) -> tuple[str, ...]:
     old = stalled(model)
     if old:
         notes.append(
-            f"{old:,} open records have waited longer than history has followed any: not counted on"
+            f"open records not counted on, because history followed none for as long: {old:,}"
         )
     return tuple(notes)

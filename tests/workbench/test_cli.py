@@ -204,7 +204,7 @@ def test_check_counts_every_row_and_gives_every_reason(run, export):
     assert "stands in another row, which is kept" in out
     assert "perhaps" in out
     assert "required, but missing" in out
-    assert "deals.close_date: 1 rows closed before it was created" in out
+    assert "deals.close_date: closed before it was created" in out
     assert "Files not used: notes.csv" in out
 
 
