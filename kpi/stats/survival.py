@@ -169,7 +169,7 @@ def log_log_limits(
     check_level(level)
     f = np.asarray(share, dtype="float64")
     z = ndtri(0.5 + level / 2)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         spread = z * np.sqrt(np.asarray(variance, dtype="float64")) / (f * np.log(f))
         limits = np.array([f ** np.exp(-spread), f ** np.exp(spread)])
     limits[:, ~((f > 0) & (f < 1))] = np.nan
