@@ -4,38 +4,23 @@ import html
 import re
 from datetime import date
 from html.parser import HTMLParser
-from pathlib import Path
 
 import ipywidgets as w
 import pytest
 from companies import random_walks, stages
 from companies import snapshot as company
 
-import connectors
 from kpi import TableError
 from kpi.planning import FunnelModel, recent_wins, reverse_funnel
 from workbench import words
 from workbench.boards import ReverseFunnelBoard
 
-SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 AS_OF, END = date(2026, 11, 1), date(2027, 5, 31)
 HOSTILE = {
     "S1": "<script>alert(1)</script>",
     "S2": '"><img src=x onerror=alert(1)>',
     "S3": "</table></div><b>free</b> & <i>",
 }
-
-
-@pytest.fixture(scope="module")
-def snapshot():
-    """The sample company."""
-    return connectors.open(SAMPLES)
-
-
-@pytest.fixture(scope="module")
-def model(snapshot):
-    """Its funnel."""
-    return FunnelModel.fit(snapshot)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import base64
 import html
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,28 +10,14 @@ import vl_convert
 from companies import random_walks, stages
 from companies import snapshot as company
 
-import connectors
 import kpi
 from kpi.planning import FunnelModel, reverse_funnel
 from workbench import charts, theme
 
-SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 STAGES = ["Discovery", "Assessment", "Proposal", "Negotiation", "Won"]
 MARKUP = re.compile(r"<script|<img|onerror=(?!alert\(1\)(&|$))|javascript:", re.IGNORECASE)
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = '"><img src=x onerror=alert(1)>'
-
-
-@pytest.fixture(scope="module")
-def snapshot():
-    """The sample company."""
-    return connectors.open(SAMPLES)
-
-
-@pytest.fixture(scope="module")
-def plan(snapshot):
-    """A plan for it: 40 wins in half a year."""
-    return reverse_funnel(FunnelModel.fit(snapshot), wins=40, by="2027-05-31")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Tables for people: rounded, labelled, summed, and missing never shown as zero."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,32 +8,12 @@ import pytest
 from companies import random_walks, stages
 from companies import snapshot as company
 
-import connectors
 import kpi
 from kpi.planning import FunnelModel, reverse_funnel
 from workbench import tables
 
-SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 DASH = "–"
 NAN = float("nan")
-
-
-@pytest.fixture(scope="module")
-def snapshot():
-    """The sample company."""
-    return connectors.open(SAMPLES)
-
-
-@pytest.fixture(scope="module")
-def model(snapshot):
-    """Its funnel."""
-    return FunnelModel.fit(snapshot)
-
-
-@pytest.fixture(scope="module")
-def plan(model):
-    """A plan for it."""
-    return reverse_funnel(model, wins=40, by="2027-05-31")
 
 
 def number(text):

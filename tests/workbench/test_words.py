@@ -3,39 +3,18 @@
 import re
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import mistune
 import pytest
 from companies import random_walks, stages
 from companies import snapshot as company
 
-import connectors
 from kpi.definitions import Definitions
 from kpi.planning import FunnelModel, reverse_funnel
 from workbench import words
 
-SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 MONTHS = "January February March April May June July August September October November December"
 HOSTILE = "<img src=x onerror=alert(1)> [a](javascript:alert(2)) **b** `c` | d"
-
-
-@pytest.fixture(scope="module")
-def snapshot():
-    """The sample company."""
-    return connectors.open(SAMPLES)
-
-
-@pytest.fixture(scope="module")
-def model(snapshot):
-    """Its funnel."""
-    return FunnelModel.fit(snapshot)
-
-
-@pytest.fixture(scope="module")
-def plan(model):
-    """A plan for it."""
-    return reverse_funnel(model, wins=40, by="2027-05-31")
 
 
 @pytest.fixture(scope="module")
