@@ -41,6 +41,14 @@ class SyncResult(NamedTuple):
     problems: pd.DataFrame
 
 
+class Staged(NamedTuple):
+    """Rows brought in and not yet shown: the version of each table, counts and problems."""
+
+    versions: dict[str, int]
+    counts: pd.DataFrame
+    problems: pd.DataFrame
+
+
 class Store:
     """A folder that keeps the canonical tables and every earlier state of them.
 
@@ -132,6 +140,31 @@ class Store:
             If a table cannot be read, or another program keeps writing to it.
         """
         day = _day(as_of)
+        staged = self.stage(
+            frames,
+            source=source,
+            watermark=watermark,
+            remove=remove,
+            replace=replace,
+            time_zone=time_zone,
+        )
+        return self.publish(staged, source=source, as_of=day, finished_at=finished_at)
+
+    def stage(
+        self,
+        frames: Mapping[str, pd.DataFrame],
+        *,
+        source: str,
+        watermark: Marks | None = None,
+        remove: Mapping[str, Iterable[str]] | None = None,
+        replace: Collection[str] = (),
+        time_zone: str = "UTC",
+    ) -> Staged:
+        """Bring rows in as `merge` does, without showing them to readers: `publish` does that.
+
+        A long sync stages chunk after chunk. One that dies has changed nothing for readers; its
+        rows are met again, and not doubled, when they come once more.
+        """
         marks = {name: _named(given, source) for name, given in (watermark or {}).items()}
         gone = {name: _listed(ids) for name, ids in (remove or {}).items()}
         conformed = {name: conform(name, f, time_zone=time_zone) for name, f in frames.items()}
@@ -141,19 +174,40 @@ class Store:
         counts = done.counts.assign(
             rejected=done.counts["table"].map(rejected).fillna(0).astype("int64")
         )
-        row = syncs.publish(
-            self.path,
-            done.versions,
-            kind="sync",
-            source=source,
-            as_of=day,
-            finished_at=finished_at,
-            counts=counts,
-            details={},
-        )
         problems = [found.problems for found in conformed.values() if len(found.problems)]
         listed = pd.concat(problems, ignore_index=True) if problems else no_problems()
-        return SyncResult(row["sync_id"], day, counts, listed)
+        return Staged(done.versions, counts, listed)
+
+    def publish(
+        self,
+        staged: Staged,
+        *,
+        source: str,
+        as_of: date,
+        finished_at: datetime | None = None,
+    ) -> SyncResult:
+        """Show what was staged to readers, all at once, as one sync."""
+        row = syncs.publish(
+            self.path,
+            staged.versions,
+            kind="sync",
+            source=source,
+            as_of=as_of,
+            finished_at=finished_at,
+            counts=staged.counts,
+            details={},
+        )
+        return SyncResult(row["sync_id"], as_of, staged.counts, staged.problems)
+
+    def staged(self, table: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return the rows of a table as they stand now, with what is staged and not yet published.
+
+        Empty where there is no such table yet.
+        """
+        names = columns or TABLES[table].names
+        if not delta.is_table(self.path / table):
+            return _frame(TABLES[table], [])[names]
+        return _frame(TABLES[table], delta.files(self.path / table), names)
 
     def syncs(self) -> pd.DataFrame:
         """Return one row per sync, oldest first.
@@ -284,9 +338,10 @@ def _named(given: str | Mapping[str, str], source: str) -> dict[str, str]:
     return {source: given} if isinstance(given, str) else dict(given)
 
 
-def _frame(table: Table, paths: list[str]) -> pd.DataFrame:
-    rows = delta.dataset(paths, schema(table)).to_table()
+def _frame(table: Table, paths: list[str], names: list[str] | None = None) -> pd.DataFrame:
+    columns = [table.column(name) for name in names or table.names]
+    rows = delta.dataset(paths, schema(table)).to_table(columns=[c.name for c in columns])
     whole = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     frame = rows.to_pandas(types_mapper=whole.get)
-    typed: pd.DataFrame = frame.astype({c.name: DTYPES[c.kind] for c in table.columns})
+    typed: pd.DataFrame = frame.astype({c.name: DTYPES[c.kind] for c in columns})
     return typed

@@ -231,10 +231,11 @@ class Snapshot:
                     f"where({name}=...): neither leads nor deals have that column; "
                     f"expected one of {sorted({*TABLES['leads'].names, *TABLES['deals'].names})}"
                 )
-            filled = [t for t in holders if self._fills(t, column)]
-            for table in filled or holders:
+            by_lead = holders == ["leads", "deals"] and not self._fills("deals", column)
+            by_lead = by_lead and self._fills("leads", column)
+            for table in ["leads"] if by_lead else holders:
                 frames[table] = frames[table].filter(nw.col(column).is_in(values))
-            if filled == ["leads"] and "deals" in holders:
+            if by_lead:
                 ours = frames["leads"].select(lead=nw.col("lead_id"))
                 frames["deals"] = frames["deals"].join(ours, on="lead", how="semi")
             said = tuple(str(v) for v in values)

@@ -82,7 +82,7 @@ def aalen_johansen(
         survival = np.cumprod(1 - total / n)
     before = np.concatenate([[1.0], survival[:-1]]) if len(survival) else survival
     columns: dict[str, Floats] = {"at_risk": n, "survival": survival}
-    incidence = np.cumsum(before * d / n, axis=1)
+    incidence = np.minimum(np.cumsum(before * d / n, axis=1), 1.0)  # sums round past 1
     for k in range(len(d)):
         columns[f"cif_{k + 1}"] = incidence[k]
     for k in range(len(d)):
