@@ -1,4 +1,4 @@
-"""The shell: export files and the local store. `open` is what a notebook needs."""
+"""The shell: CRMs, export files, the local store. `open` and `sync` are what a notebook needs."""
 
 from dataclasses import replace
 from datetime import date
@@ -6,26 +6,46 @@ from pathlib import Path
 
 import pandas as pd
 
-from connectors.errors import ConnectorError, FileError, StoreError
+from connectors import hubspot
+from connectors.errors import (
+    ApiError,
+    ConnectorError,
+    CredentialsError,
+    DailyLimitError,
+    FileError,
+    ScopeError,
+    StoreError,
+)
 from connectors.exports.import_report import ImportReport
 from connectors.files import Import, read_folder
+from connectors.hubspot.settings import Fields, Settings
+from connectors.progress import Progress, bars
+from connectors.secret import Secret
 from connectors.store import Store, SyncResult
 from kpi.definitions import Definitions
 from kpi.snapshot import Snapshot
 
 DEFINITIONS, WINDOW = "definitions.toml", "window_start.txt"
 
+SOURCES = ("hubspot",)
+
 __all__ = [
+    "ApiError",
     "ConnectorError",
+    "CredentialsError",
+    "DailyLimitError",
     "FileError",
     "Import",
     "ImportReport",
+    "ScopeError",
     "Store",
     "StoreError",
     "SyncResult",
+    "hubspot",
     "keep",
     "open",
     "read_folder",
+    "sync",
 ]
 
 
@@ -117,6 +137,69 @@ def keep(path: str | Path, store: str | Path, *, mapping: str | Path | None = No
     for name, text in kept.items():
         (folder / name).write_text(text + "\n", encoding="utf-8", newline="\n")
     return result
+
+
+def sync(
+    source: str,
+    store: str | Path,
+    *,
+    token: str | Secret | None = None,
+    url: str | None = None,
+    full: bool = False,
+    since: date | str | None = None,
+    fields: Fields | None = None,
+    lag_seconds: int | None = None,
+    progress: Progress = bars,
+) -> hubspot.SyncReport:
+    """Bring a store up to date with a CRM: everything at first, after that what has changed.
+
+    Nothing is ever written to the CRM. A sync that was interrupted goes on where it stopped.
+
+    Parameters
+    ----------
+    source : str
+        ``hubspot``.
+    store : str or Path
+        Folder of the store; made if it is not there. `connectors.open` opens it.
+    token, url
+        Default: from the environment or the keyring, else asked for; see `hubspot.connect`.
+    full : bool
+        Read every record anew, and let go of those that are gone.
+    since : date or ISO text, optional
+        Read again what has changed since that day; at the first sync, nothing older.
+    fields : mapping of table to (column to property), optional
+        Properties of the account's own to use, like ``{"deals": {"segment": "industry_vertical"}}``.
+        Kept in the store's ``hubspot.toml``.
+    lag_seconds : int, optional
+        How long the CRM's search may lag behind a change; kept in ``hubspot.toml`` (60 at first).
+    progress : callable
+        Shows how far it is; `connectors.progress.silent` shows nothing.
+
+    Returns
+    -------
+    SyncReport
+        Printed, it is a summary; ``refused`` names what the token may not read.
+
+    Raises
+    ------
+    CredentialsError
+        If there is no token, or it is refused.
+    DailyLimitError
+        If the calls of the day are used up; run it again later, and it goes on.
+    FileError, StoreError
+        If a setting cannot be meant, or the store not be written.
+    """
+    if source not in SOURCES:
+        raise ConnectorError(f"sync: no source {source!r}; expected one of {list(SOURCES)}")
+    folder = Store(store)
+    chosen = Settings.read(folder.path).with_fields(fields or {})
+    if lag_seconds is not None:
+        chosen = replace(chosen, lag_seconds=lag_seconds)
+    day = None if since is None else _date(since)
+    client, limits = hubspot.connect(token, url=url)
+    with client.api:
+        work = hubspot.Sync(folder, client, limits, chosen, full=full, since=day, progress=progress)
+        return work.run()
 
 
 def _stored(folder: Path, as_of: date | str | None, definitions: Definitions | None) -> Snapshot:

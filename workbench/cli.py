@@ -13,6 +13,7 @@ import connectors
 from connectors import ConnectorError
 from kpi import TableError, catalogue, explain
 from workbench.answer import answer
+from workbench.crm import check_crm, serve, sync
 from workbench.report.notebook import NOTEBOOKS, SAMPLES, run_notebook
 from workbench.report.privacy import PrivateContentError
 from workbench.report.static_page import NotebookError, render
@@ -95,10 +96,21 @@ def report(
 
 @app.command()
 def check(
-    data: Annotated[Path, typer.Argument(help="Folder of canonical tables or export folder.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder of canonical tables, export folder, or: hubspot.")
+    ],
     mapping: MappingFile = None,
+    store: Annotated[
+        Path | None, typer.Option(help="With hubspot: the store to compare with the account.")
+    ] = None,
 ) -> None:
-    """Say what would be read: rows accepted and rejected with reasons, columns not used, failed joins."""
+    """Say what would be read: rows accepted and rejected with reasons, columns not used, failed joins.
+
+    With hubspot: test the token, list what it may read, the limits and the pipelines, and compare a
+    store with the account.
+    """
+    if str(data) in connectors.SOURCES:
+        check_crm(str(data), store)
     found = connectors.read_folder(data, mapping=mapping)
     typer.echo(str(found.report))
     if found.as_of is not None:
@@ -118,6 +130,10 @@ def keep(
     result = connectors.keep(data, store, mapping=mapping)
     typer.echo(f"sync {result.sync_id}, as of {result.as_of}")
     typer.echo(result.counts.to_string(index=False))
+
+
+app.command()(sync)
+app.command("sandbox")(serve)
 
 
 @app.command()

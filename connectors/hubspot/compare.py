@@ -1,0 +1,196 @@
+"""Compare the store with the whole account, record by record, to find what no search tells.
+
+That is: records archived, merged away or deleted for privacy; properties computed anew and
+associations changed, which leave a record's modified date as it was; whatever a search has missed.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from connectors.ahead import ahead
+from connectors.hubspot.client import READ, HubSpot, Record, batches
+from connectors.hubspot.context import TABLES, Account
+from connectors.hubspot.records.columns import texts
+from connectors.hubspot.records.deals import deals
+from connectors.hubspot.records.leads import leads_from_objects
+from connectors.hubspot.records.links import lead_links
+from connectors.hubspot.save import Saver
+from connectors.hubspot.streams import READY
+from kpi.conform import conform
+from kpi.tables import TABLES as CANONICAL
+
+LOOKED_AT = {
+    "deals": [
+        "hs_lastmodifieddate",
+        "amount_in_home_currency",
+        "amount",
+        "hs_mrr",
+        "hs_is_closed",
+        "hs_is_closed_won",
+    ],
+    "leads": ["hs_lastmodifieddate", "hs_pipeline_stage"],
+    "contacts": ["lastmodifieddate", "lifecyclestage"],
+}
+COMPARED = {
+    "deals": ["updated_at", "amount", "amount_original", "mrr", "outcome"],
+    "leads": ["updated_at", "stage_id"],
+    "contacts": ["updated_at", "stage_id"],
+}
+"""Columns of the store that must agree with what the list of all records says."""
+LINKED = {"deals": ["account_id", "lead_id"], "leads": ["account_id"], "contacts": ["account_id"]}
+MERGED = "hs_merged_object_ids"
+ONE_BY_ONE = 2_000
+
+
+@dataclass
+class Comparison:
+    """What a comparison found.
+
+    Attributes
+    ----------
+    seen : set of str
+        Every record the account has.
+    stale : set of str
+        Those to be read again.
+    survivor : dict of str to str
+        Record by the id of one merged into it.
+    """
+
+    seen: set[str] = field(default_factory=set)
+    stale: set[str] = field(default_factory=set)
+    survivor: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Gone:
+    """Records of the store that the account no longer has, by what became of them."""
+
+    archived: list[str]
+    merged: list[str]
+    deleted: list[str]
+
+
+def compared(saver: Saver, kind: str, floor: int | None) -> Iterator[tuple[int, Comparison]]:
+    """Compare page by page; yield how many records each had, and the comparison so far.
+
+    Parameters
+    ----------
+    kind : str
+        ``deals``, ``leads`` or ``contacts``.
+    floor : int, optional
+        Records changed before this millisecond that the store lacks were left out on purpose.
+    """
+    account = saver.account
+    table = TABLES[kind]
+    key = CANONICAL[table].key[0]
+    columns = [key, "created_at", *COMPARED[kind], *LINKED[kind]]
+    held = saver.run.store.staged(table, columns).set_index(key)
+    result = Comparison()
+    pages = account.client.pages(kind, [*LOOKED_AT[kind], MERGED])
+    records: list[Record] = []
+    for page, _ in ahead(pages, READY):
+        records += page
+        if len(records) >= ONE_BY_ONE:
+            _look(saver, kind, records, held, floor, result)
+            yield len(records), result
+            records = []
+    _look(saver, kind, records, held, floor, result)
+    yield len(records), result
+
+
+def _look(
+    saver: Saver,
+    kind: str,
+    records: list[Record],
+    held: pd.DataFrame,
+    floor: int | None,
+    result: Comparison,
+) -> None:
+    """Compare some records with what is held of them."""
+    for record in records:
+        result.seen.add(str(record["id"]))
+        for other in (record["properties"].get(MERGED) or "").split(";"):
+            if other:
+                result.survivor[other] = str(record["id"])
+    account = saver.account
+    rows = _shaped(account, kind, records)
+    known = rows[rows.index.isin(held.index)]
+    stored = held.loc[known.index]
+    told = known[COMPARED[kind]].join(_links(saver, kind, stored))
+    result.stale |= set(_differing(told, stored[told.columns]))
+    missing = rows[~rows.index.isin(held.index)]
+    if kind == "contacts":
+        missing = missing[missing["stage_id"].isin(account.reached)]
+    if floor is not None:
+        missing = missing[missing["updated_at"] >= pd.Timestamp(floor, unit="ms", tz="UTC")]
+    result.stale |= set(missing.index)
+
+
+def _shaped(account: Account, kind: str, records: list[Record]) -> pd.DataFrame:
+    """Shape what the list says of the records as the store has it."""
+    table = TABLES[kind]
+    if kind == "deals":
+        frame = deals(records, account.reading)
+    elif kind == "leads":
+        frame = leads_from_objects(records, account.reading)
+    else:
+        frame = pd.DataFrame(
+            {
+                "lead_id": texts([record["id"] for record in records]),
+                "stage_id": texts([r["properties"].get("lifecyclestage") for r in records]),
+                "updated_at": texts([r["properties"].get("lastmodifieddate") for r in records]),
+            }
+        )
+    key = CANONICAL[table].key[0]
+    rows: pd.DataFrame = conform(table, frame).frame.set_index(key)
+    return rows
+
+
+def _links(saver: Saver, kind: str, stored: pd.DataFrame) -> pd.DataFrame:
+    """Return the links of records as they are in the account now."""
+    key = CANONICAL[TABLES[kind]].key[0]
+    frame = pd.DataFrame({key: texts(stored.index), "created_at": stored["created_at"].array})
+    if kind == "deals":
+        frame = saver.with_deal_links(frame)
+    else:
+        frame = lead_links(frame, kind, saver.linked(kind, "companies", frame[key].tolist()))
+    return frame.set_index(key)[LINKED[kind]]
+
+
+def _differing(told: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
+    """Return the ids whose rows differ; missing equals missing."""
+    same = told.eq(stored) | (told.isna() & stored.isna())
+    found: list[str] = told.index[~same.all(axis=1)].tolist()
+    return found
+
+
+def became(client: HubSpot, kind: str, gone: Collection[str], survivor: dict[str, str]) -> Gone:
+    """Tell what became of records that the list of all records lacks.
+
+    A record that can still be read is there after all; one that can be read as archived was
+    archived; one that another names was merged into it. What is left has no trace: HubSpot deletes
+    so for privacy.
+    """
+    there = _readable(client, kind, gone, archived=False)
+    left = [i for i in gone if i not in there]
+    archived = _readable(client, kind, left, archived=True)
+    merged = [i for i in left if i in survivor]
+    kept = {*archived, *merged}
+    return Gone(
+        [i for i in left if i in archived and i not in survivor],
+        merged,
+        [i for i in left if i not in kept],
+    )
+
+
+def _readable(client: HubSpot, kind: str, ids: Collection[str], *, archived: bool) -> set[str]:
+    def one(part: list[str]) -> list[Record]:
+        return client.read(kind, part, ["hs_object_id"], archived=archived)
+
+    found: list[dict[str, Any]] = []
+    for page in client.api.map(one, batches(ids, READ)):
+        found += page
+    return {str(record["id"]) for record in found}

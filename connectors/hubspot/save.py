@@ -1,0 +1,136 @@
+"""Turn a chunk of records into rows of the store, with the companies and leads they belong to."""
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from connectors.errors import ScopeError
+from connectors.hubspot.client import Links, Record
+from connectors.hubspot.context import Account
+from connectors.hubspot.records import links
+from connectors.hubspot.records.deals import deals
+from connectors.hubspot.records.history import deal_history, lead_history
+from connectors.hubspot.records.leads import leads_from_contacts, leads_from_objects
+from connectors.hubspot.records.people import accounts, meetings
+from connectors.hubspot.records.reconcile import reconcile
+from connectors.hubspot.records.subscriptions import subscriptions
+from connectors.resumable import Resumable
+
+
+class Saver:
+    """Saves chunks of one account's records into one sync.
+
+    Parameters
+    ----------
+    account : Account
+        How the records are read.
+    run : Resumable
+        The sync they go into.
+    """
+
+    def __init__(self, account: Account, run: Resumable) -> None:
+        self.account, self.run = account, run
+        self._leads: pd.DataFrame | None = None
+        self._active = account.stages[account.stages["active"].fillna(value=True)]
+
+    def save(self, kind: str, records: list[Record]) -> set[str]:
+        """Save records of a HubSpot object; return the keys of the rows they became."""
+        work = {
+            "companies": self._companies,
+            "leads": self._lead_rows,
+            "contacts": self._lead_rows,
+            "deals": self._deals,
+            "meetings": self._meetings,
+            "line_items": self._line_items,
+        }[kind]
+        return work(kind, records)
+
+    def linked(self, start: str, end: str, ids: Collection[str]) -> Links:
+        """Return associations; none where the token may not read them, which is noted."""
+        if not ids:
+            return {}
+        try:
+            return self.account.client.links(start, end, ids)
+        except ScopeError as error:
+            self.account.refused.setdefault(f"{start} to {end}", error)
+            return {}
+
+    def leads_of_contacts(self, contacts: Links) -> dict[str, list[links.Candidate]]:
+        """Return the leads of the contacts that records are associated with."""
+        if self._leads is None:
+            self._leads = self.run.store.staged("leads", ["lead_id", "created_at"])
+        people = {str(row["toObjectId"]) for rows in contacts.values() for row in rows}
+        if self.account.leads == "leads":
+            of_people = self.linked("contacts", "leads", sorted(people))
+            ids = {str(row["toObjectId"]) for rows in of_people.values() for row in rows}
+            return links.leads_by_contact(self._among(ids), of_people)
+        return links.leads_by_contact(self._among(people))
+
+    def _among(self, ids: Collection[str]) -> pd.DataFrame:
+        assert self._leads is not None
+        return self._leads[self._leads["lead_id"].isin(ids)]
+
+    def _companies(self, kind: str, records: list[Record]) -> set[str]:  # noqa: ARG002
+        frame = accounts(records, self.account.reading)
+        self.run.add({"accounts": frame})
+        return set(frame["account_id"])
+
+    def _lead_rows(self, kind: str, records: list[Record]) -> set[str]:
+        reading = self.account.reading
+        if kind == "leads":
+            frame = leads_from_objects(records, reading)
+        else:
+            frame = leads_from_contacts(records, reading, self.account.reached)
+        ids = frame["lead_id"].tolist()
+        frame = links.lead_links(frame, kind, self.linked(kind, "companies", ids))
+        history = lead_history(kind, records, reading, set(ids))
+        self.run.add({"leads": frame, "history": history})
+        self._leads = None
+        return set(ids)
+
+    def _deals(self, kind: str, records: list[Record]) -> set[str]:
+        reading = self.account.reading
+        frame = deals(records, reading)
+        ids = frame["deal_id"].tolist()
+        frame = self.with_deal_links(frame)
+        history = deal_history(records, reading, self.account.dates)
+        self.run.list_problems(reconcile(records, self._active, self.account.dates))
+        self.run.add({kind: frame, "history": history})
+        return set(ids)
+
+    def with_deal_links(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return deals with ``account_id`` and ``lead_id`` as they are in HubSpot now."""
+        ids = frame["deal_id"].tolist()
+        companies = self.linked("deals", "companies", ids)
+        contacts = self.linked("deals", "contacts", ids)
+        return links.deal_links(frame, companies, contacts, self.leads_of_contacts(contacts))
+
+    def _meetings(self, kind: str, records: list[Record]) -> set[str]:
+        frame = meetings(records, self.account.reading)
+        ids = frame["meeting_id"].tolist()
+        contacts = self.linked(kind, "contacts", ids)
+        frame = links.meeting_links(
+            frame,
+            self.linked(kind, "companies", ids),
+            contacts,
+            self.linked(kind, "deals", ids),
+            self.leads_of_contacts(contacts),
+        )
+        self.run.add({kind: frame})
+        return set(ids)
+
+    def _line_items(self, kind: str, records: list[Record]) -> set[str]:
+        """Save the lines that recur, of won deals; any other of these lines leaves."""
+        ids = [str(record["id"]) for record in records]
+        linked = self.linked(kind, "deals", ids)
+        deal_of = {line: deal for line, rows in linked.items() if (deal := links.lowest(rows))}
+        names = ["deal_id", "outcome", "account_id", "currency", "close_date"]
+        held = self.run.store.staged("deals", names)
+        held = held[held["deal_id"].isin(set(deal_of.values()))]
+        found = subscriptions(records, deal_of, held)
+        kept = set(found.frame["subscription_id"])
+        self.run.list_problems(found.problems)
+        self.run.add(
+            {"subscriptions": found.frame}, remove={"subscriptions": set(ids).difference(kept)}
+        )
+        return kept
