@@ -2,6 +2,7 @@
 
 import json as json_text
 import sys
+import threading
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,7 +95,7 @@ def serve(
         typer.echo("  reverse-funnel sync hubspot --store out/hubspot")
         typer.echo("Ctrl-C ends it.")
         try:
-            server.wait()
+            threading.Event().wait()
         except KeyboardInterrupt:
             typer.echo("\nEnded.")
 

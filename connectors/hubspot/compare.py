@@ -5,7 +5,7 @@ associations changed, which leave a record's modified date as it was; whatever a
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -42,12 +42,24 @@ COMPARED = {
 """Columns of the store that must agree with what the list of all records says."""
 LINKED = {"deals": ["account_id", "lead_id"], "leads": ["account_id"], "contacts": ["account_id"]}
 MERGED = "hs_merged_object_ids"
-ONE_BY_ONE = 2_000
+PART = 2_000
+"""Records compared together."""
+EPOCH = pd.Timestamp(0, unit="ms", tz="UTC")
 
 
-@dataclass
 class Comparison:
-    """What a comparison found.
+    """A comparison under way.
+
+    Parameters
+    ----------
+    saver : Saver
+        The sync it is part of.
+    kind : str
+        ``deals``, ``leads`` or ``contacts``.
+    floor : int, optional
+        Records changed before this millisecond that the store lacks were left out on purpose.
+    since : int, optional
+        Contacts changed since this millisecond that the store lacks may have become leads.
 
     Attributes
     ----------
@@ -59,9 +71,53 @@ class Comparison:
         Record by the id of one merged into it.
     """
 
-    seen: set[str] = field(default_factory=set)
-    stale: set[str] = field(default_factory=set)
-    survivor: dict[str, str] = field(default_factory=dict)
+    def __init__(self, saver: Saver, kind: str, floor: int | None, since: int | None) -> None:
+        self.seen: set[str] = set()
+        self.stale: set[str] = set()
+        self.survivor: dict[str, str] = {}
+        self._saver, self._kind = saver, kind
+        self._floor, self._since = _moment(floor), _moment(since)
+        key = CANONICAL[TABLES[kind]].key[0]
+        columns = [key, "created_at", *COMPARED[kind], *LINKED[kind]]
+        self._held = saver.run.store.staged(TABLES[kind], columns).set_index(key)
+
+    @property
+    def gone(self) -> list[str]:
+        """Records of the store that the account has not shown."""
+        return sorted(set(self._held.index) - self.seen)
+
+    def run(self) -> Iterator[int]:
+        """Look at every record of the account; yield how many have been looked at, part by part."""
+        pages = self._saver.account.client.pages(self._kind, [*LOOKED_AT[self._kind], MERGED])
+        records: list[Record] = []
+        for page, _ in ahead(pages, READY):
+            records += page
+            if len(records) >= PART:
+                self._look(records)
+                yield len(records)
+                records = []
+        self._look(records)
+        yield len(records)
+
+    def _look(self, records: list[Record]) -> None:
+        for record in records:
+            self.seen.add(str(record["id"]))
+            for other in (record["properties"].get(MERGED) or "").split(";"):
+                self.survivor[other] = str(record["id"])
+        rows = _shaped(self._saver.account, self._kind, records)
+        is_held = rows.index.isin(self._held.index)
+        known = rows[is_held]
+        stored = self._held.loc[known.index]
+        told = known[COMPARED[self._kind]].join(_links(self._saver, self._kind, stored))
+        self.stale |= set(_differing(told, stored[told.columns]))
+        self.stale |= set(self._to_add(rows[~is_held]).index)
+
+    def _to_add(self, missing: pd.DataFrame) -> pd.DataFrame:
+        """Of the records that the store lacks, return those it should have."""
+        if self._kind == "contacts":
+            is_lead = missing["stage_id"].isin(self._saver.account.reached)
+            missing = missing[is_lead | (missing["updated_at"] >= self._since)]
+        return missing[missing["updated_at"] >= self._floor]
 
 
 @dataclass
@@ -71,62 +127,6 @@ class Gone:
     archived: list[str]
     merged: list[str]
     deleted: list[str]
-
-
-def compared(saver: Saver, kind: str, floor: int | None) -> Iterator[tuple[int, Comparison]]:
-    """Compare page by page; yield how many records each had, and the comparison so far.
-
-    Parameters
-    ----------
-    kind : str
-        ``deals``, ``leads`` or ``contacts``.
-    floor : int, optional
-        Records changed before this millisecond that the store lacks were left out on purpose.
-    """
-    account = saver.account
-    table = TABLES[kind]
-    key = CANONICAL[table].key[0]
-    columns = [key, "created_at", *COMPARED[kind], *LINKED[kind]]
-    held = saver.run.store.staged(table, columns).set_index(key)
-    result = Comparison()
-    pages = account.client.pages(kind, [*LOOKED_AT[kind], MERGED])
-    records: list[Record] = []
-    for page, _ in ahead(pages, READY):
-        records += page
-        if len(records) >= ONE_BY_ONE:
-            _look(saver, kind, records, held, floor, result)
-            yield len(records), result
-            records = []
-    _look(saver, kind, records, held, floor, result)
-    yield len(records), result
-
-
-def _look(
-    saver: Saver,
-    kind: str,
-    records: list[Record],
-    held: pd.DataFrame,
-    floor: int | None,
-    result: Comparison,
-) -> None:
-    """Compare some records with what is held of them."""
-    for record in records:
-        result.seen.add(str(record["id"]))
-        for other in (record["properties"].get(MERGED) or "").split(";"):
-            if other:
-                result.survivor[other] = str(record["id"])
-    account = saver.account
-    rows = _shaped(account, kind, records)
-    known = rows[rows.index.isin(held.index)]
-    stored = held.loc[known.index]
-    told = known[COMPARED[kind]].join(_links(saver, kind, stored))
-    result.stale |= set(_differing(told, stored[told.columns]))
-    missing = rows[~rows.index.isin(held.index)]
-    if kind == "contacts":
-        missing = missing[missing["stage_id"].isin(account.reached)]
-    if floor is not None:
-        missing = missing[missing["updated_at"] >= pd.Timestamp(floor, unit="ms", tz="UTC")]
-    result.stale |= set(missing.index)
 
 
 def _shaped(account: Account, kind: str, records: list[Record]) -> pd.DataFrame:
@@ -184,6 +184,10 @@ def became(client: HubSpot, kind: str, gone: Collection[str], survivor: dict[str
         merged,
         [i for i in left if i not in kept],
     )
+
+
+def _moment(milliseconds: int | None) -> pd.Timestamp:
+    return EPOCH if milliseconds is None else pd.Timestamp(milliseconds, unit="ms", tz="UTC")
 
 
 def _readable(client: HubSpot, kind: str, ids: Collection[str], *, archived: bool) -> set[str]:

@@ -120,7 +120,7 @@ def _lead_kind(client: HubSpot, settings: Settings) -> str:
     except ScopeError:
         return "contacts"
     except ApiError as error:
-        if getattr(error, "status", None) != 404:
+        if error.status not in (403, 404):
             raise
         return "contacts"
     return "leads" if records else "contacts"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import requests
@@ -16,6 +17,8 @@ from connectors.verdicts import OWN, Again, Fail, Verdict, answer, judge, moment
 
 BURST = 100, 10.0
 """Calls in ten seconds that every account has; the first reply says how many this one has."""
+UNSTATED = 10_000, 1.0
+"""Where replies say no limit: none of ours, until one is met."""
 SEARCH = 5, 1.0
 """Searches in a second, of all apps of an account together."""
 WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0}
@@ -48,6 +51,7 @@ class Limits:
         self.left: int | None = None
         self.time_zone: str | None = None
         self.burst = BURST
+        self._met = False
         self._changing = threading.Lock()
 
     def seen(self, response: requests.Response) -> None:
@@ -57,13 +61,19 @@ class Limits:
         daily = _whole(response, "X-HubSpot-RateLimit-Daily")
         left = _whole(response, "X-HubSpot-RateLimit-Daily-Remaining")
         with self._changing:
-            if calls and interval and (calls, interval / 1000) != self.burst:
-                self.burst = calls, interval / 1000
-                self.buckets["burst"].change(*self.burst)
+            if calls and interval:
+                self._keep_to((calls, interval / 1000))
+            elif response.ok and not self._met and not _is_search(response):
+                self._keep_to(UNSTATED)
             if daily is not None:
                 self.daily = daily
             if left is not None:
                 self.left = left
+
+    def _keep_to(self, burst: tuple[int, float]) -> None:
+        if burst != self.burst:
+            self.burst = burst
+            self.buckets["burst"].change(*burst)
 
     def judge(self, response: requests.Response) -> Verdict:
         """Judge a reply: 429 by its policy, a missing scope by its words, the rest as any server's."""
@@ -82,6 +92,10 @@ class Limits:
         words = f"{policy} {body.get('message') or ''}".upper()
         if "DAILY" in words:
             return Fail(self._day_is_over(response))
+        with self._changing:
+            self._met = True
+            if self.burst == UNSTATED:
+                self._keep_to(BURST)
         asked = retry_after(response)
         known = next((seconds for name, seconds in WAITS.items() if policy == name), None)
         if known is None:
@@ -135,6 +149,10 @@ def _body(response: requests.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _is_search(response: requests.Response) -> bool:
+    return urlsplit(response.url).path.endswith("/search")
 
 
 def _whole(response: requests.Response, name: str) -> int | None:

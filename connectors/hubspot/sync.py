@@ -240,18 +240,16 @@ class Sync:
 
     def _compare(self, saver: Saver, kind: str) -> None:
         """Read again what differs from the account, and let go of what it no longer has."""
-        table, plan = TABLES[kind], self.state["kinds"][kind]
-        held = self._keys(table)
+        plan = self.state["kinds"][kind]
+        found = compare.Comparison(saver, kind, plan["floor"], plan["since"])
         bar = self._progress(f"{kind} compared", self._total(kind))
-        found = compare.Comparison()
         try:
-            for looked_at, result in compare.compared(saver, kind, plan["floor"]):
+            for looked_at in found.run():
                 bar.update(looked_at)
-                found = result
         finally:
             bar.close()
-        gone = sorted(set(held) - found.seen)
-        self._let_go(saver, kind, compare.became(self.client, kind, gone, found.survivor))
+        gone = compare.became(self.client, kind, found.gone, found.survivor)
+        self._let_go(saver, kind, gone)
         again = named(self.client, saver.account.wanted[kind], sorted(found.stale))
         self._fetch(saver, kind, (Batch(batch.records, None) for batch in again))
 

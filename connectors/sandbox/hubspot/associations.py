@@ -2,17 +2,17 @@
 
 from base64 import b64decode, b64encode
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.exchange import Reply, Request, invalid, ok
 from connectors.sandbox.hubspot.links import association_types
 from connectors.sandbox.hubspot.objects import number
 from connectors.sandbox.hubspot.schema import TYPES
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import Json, iso
 
 MOST_IDS, PAGE = 1_000, 500
 
 
-def batch(account: Account, start: str, end: str, request: Request) -> Reply:
+def batch(account: State, start: str, end: str, request: Request) -> Reply:
     """``POST …/associations/{from}/{to}/batch/read``: those without any are errors in a 207.
 
     Raises
@@ -42,7 +42,7 @@ def batch(account: Account, start: str, end: str, request: Request) -> Reply:
     return ok(body | {"numErrors": len(errors), "errors": errors}, 207)
 
 
-def single(account: Account, start: str, word: str, end: str, request: Request) -> Reply:
+def single(account: State, start: str, word: str, end: str, request: Request) -> Reply:
     """``GET /crm/v4/objects/{type}/{id}/associations/{to}``: at most 500 a page.
 
     Raises
@@ -59,20 +59,24 @@ def single(account: Account, start: str, word: str, end: str, request: Request) 
     return ok(body)
 
 
-def _check(account: Account, start: str, end: str) -> None:
+def _check(account: State, start: str, end: str) -> None:
     if (start, end) not in account.links.halves:
         raise invalid(f"{start} and {end} cannot be associated")
 
 
 def _page(
-    account: Account, start: str, word: str, end: str, after: str, limit: int = PAGE
+    account: State, start: str, word: str, end: str, after: str, limit: int = PAGE
 ) -> tuple[list[Json], str]:
     record_id = int(word) if word.isdigit() else -1
     if account.shelves[start].row(record_id) < 0 or record_id in account.shelves[start].hidden:
         return [], ""
     found = list(account.linked(start, record_id, end).items())
     first = _read_token(after)
-    rows = [row for other, kind in found[first : first + limit] for row in _rows(start, end, other, kind)]
+    rows = [
+        row
+        for other, kind in found[first : first + limit]
+        for row in _rows(start, end, other, kind)
+    ]
     following = first + limit
     token = b64encode(str(following).encode()).decode() if following < len(found) else ""
     return rows, token

@@ -4,8 +4,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from connectors.sandbox.hubspot.exchange import Refusal, Reply, Request, invalid, ok
-from connectors.sandbox.hubspot.mutate import mutate
-from connectors.sandbox.hubspot.truth import as_json
+from connectors.sandbox.hubspot.frames import as_json
+from connectors.sandbox.hubspot.life import mutate
 
 if TYPE_CHECKING:
     from connectors.sandbox.hubspot.server import Server
@@ -26,6 +26,8 @@ def control(server: "Server", request: Request) -> Reply:
 
 def _did(server: "Server", word: str, request: Request) -> dict[str, object]:
     account, body = server.account, request.body if request.method == "POST" else {}
+    if word in ("mutate", "fault"):
+        server.changes += 1
     if word == "mutate":
         mutate(account, int(body.get("n", 10)), int(body.get("seed", 0)))
     elif word == "advance":

@@ -30,12 +30,12 @@ from collections import Counter
 from collections.abc import Iterable
 from zlib import crc32
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.exchange import Refusal, Reply, Request, html, no_scope, refuse
+from connectors.sandbox.hubspot.life import bulk_edit, touch
 from connectors.sandbox.hubspot.limits import Limits
-from connectors.sandbox.hubspot.mutate import bulk_edit, touch
 from connectors.sandbox.hubspot.routes import READS_TYPE, Route
 from connectors.sandbox.hubspot.schema import BY_WORD, TYPES
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.tokens import Tokens
 
 ALL = (
@@ -51,7 +51,7 @@ BULK, LAG, MOVES, HANG_AT, HANG = 10_050, 5_000, 300, 30, 75.0
 class Faults:
     """The faults that are on."""
 
-    def __init__(self, account: Account, limits: Limits, tokens: Tokens) -> None:
+    def __init__(self, account: State, limits: Limits, tokens: Tokens) -> None:
         self.account, self.limits, self.tokens = account, limits, tokens
         self.on: set[str] = set()
         self.calls, self.searches, self.moves = 0, 0, 0

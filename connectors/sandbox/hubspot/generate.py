@@ -4,11 +4,8 @@ About 2.5 contacts a deal, most of them leads; a company for two deals, a meetin
 three; twelve owners, two of them deactivated, and a queue.
 """
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 
-from connectors.sandbox.hubspot.account import Account, Owner
 from connectors.sandbox.hubspot.links import LABELLED, PLAIN, PRIMARY, Ints, Links
 from connectors.sandbox.hubspot.make_deals import DealMaker
 from connectors.sandbox.hubspot.make_others import (
@@ -19,7 +16,8 @@ from connectors.sandbox.hubspot.make_others import (
     MeetingMaker,
 )
 from connectors.sandbox.hubspot.shelf import Record, Shelf
-from connectors.sandbox.hubspot.wire import DAY, EPOCH, HOUR
+from connectors.sandbox.hubspot.state import Owner, State
+from connectors.sandbox.hubspot.wire import DAY, HOUR
 
 Draw = np.random.Generator
 Pairs = dict[tuple[str, str], tuple[Ints, Ints, Ints]]
@@ -31,60 +29,11 @@ PEOPLE = (
 )  # fmt: skip
 
 
-def generate(
-    deals: int = 1_000,
-    seed: int = 0,
-    *,
-    now: datetime | str | None = None,
-    leads: bool = True,
-    time_zone: str = "America/New_York",
-    years: float = 3.0,
-    lag: float = 0.0,
-    many_properties: bool = False,
-) -> Account:
-    """Make up an account.
-
-    Parameters
-    ----------
-    deals : int
-        Number of deals; everything else follows from it.
-    seed : int
-        The same seed, size and day give the same account.
-    now : datetime or ISO text, optional
-        Fixed time of the account's clock, which then moves only by `Account.advance`. Default: the
-        clock of this machine; the records then end at midnight UTC of today.
-    leads : bool
-        Whether the account has the leads object.
-    time_zone : str
-        The account's time zone.
-    years : float
-        How far back the records go.
-    lag : float
-        Seconds until search sees a change.
-    many_properties : bool
-        Whether deals and contacts have 900 custom properties more.
-
-    Returns
-    -------
-    Account
-    """
-    account = Account(
-        has_leads=leads,
-        time_zone=time_zone,
-        lag=round(lag * 1_000),
-        many_properties=many_properties,
-        fixed_now=None if now is None else _ms(now),
-        owners=_owners(),
-    )
-    last = account.now if now is not None else account.now // DAY * DAY
+def fill(account: State, deals: int, seed: int, years: float) -> None:
+    """Fill an empty account; see `Account.generate`."""
+    account.owners = _owners()
+    last = account.now if account.fixed_now is not None else account.now // DAY * DAY
     _fill(account, deals, np.random.default_rng([seed, deals]), last, seed, round(years * 365))
-    return account
-
-
-def _ms(now: datetime | str) -> int:
-    moment = datetime.fromisoformat(now) if isinstance(now, str) else now
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def _owners() -> list[Owner]:
@@ -103,7 +52,7 @@ def _owners() -> list[Owner]:
     return made
 
 
-def _fill(account: Account, n: int, draw: Draw, last: int, seed: int, days: int) -> None:
+def _fill(account: State, n: int, draw: Draw, last: int, seed: int, days: int) -> None:
     start = last - days * DAY
     deal_created = np.sort(draw.integers(start + 30 * DAY, last - HOUR, n))
     contact_created = np.sort(draw.integers(start, last - HOUR, n * 5 // 2))
@@ -155,7 +104,7 @@ def _shelf(
     return Shelf(ids.tolist(), created.tolist(), modified.tolist(), make)
 
 
-def _links(account: Account, draw: Draw, lead_of: Ints, item_deal: Ints) -> Pairs:
+def _links(account: State, draw: Draw, lead_of: Ints, item_deal: Ints) -> Pairs:
     ids = {k: np.array(s.ids, dtype=np.int64) for k, s in account.shelves.items()}
     created = {k: np.array(s.created, dtype=np.int64) for k, s in account.shelves.items()}
     people, firms = len(ids["contacts"]), len(ids["companies"])

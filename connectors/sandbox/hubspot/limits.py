@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import uuid4
 
 from connectors.sandbox.hubspot.exchange import Refusal, refuse
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import day_in
-from connectors.sandbox.hubspot.account import Account
 
 BURST, BURST_OAUTH, BURST_LOW, SEARCH, DAILY = 190, 110, 100, 5, 650_000
 WINDOW = 10.0
@@ -42,7 +42,7 @@ class Limits:
     `BURST_LOW` calls in ten seconds get through.
     """
 
-    def __init__(self, account: Account, *, on: bool, daily: int = DAILY) -> None:
+    def __init__(self, account: State, *, on: bool, daily: int = DAILY) -> None:
         self.account, self.on, self.daily = account, on, daily
         self.daily_on = on
         self.burst = {False: Window(BURST, WINDOW), True: Window(BURST_OAUTH, WINDOW)}

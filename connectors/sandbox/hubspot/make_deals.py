@@ -43,7 +43,7 @@ class DealMaker:
         rng = chance(self.seed, 3, row)
         props, history, entered = self._way(rng, created, modified)
         closed = props["hs_is_closed"] == "true"
-        ended = history["dealstage"][-1][0] if history["dealstage"] else modified
+        ended = history["dealstage"][-1][0] if closed and history["dealstage"] else modified
         self._money(rng, created, ended, props, history)
         self._close_date(rng, created, ended if closed else 0, modified, props, history)
         self._owner(rng, created, ended, props, history)

@@ -93,9 +93,8 @@ class LeadMaker(_Maker):
         """Make the lead of that row."""
         rng = chance(self.seed, 136, row)
         way = ["new-stage-id"]
-        for stage in ("attempting-stage-id", "connected-stage-id"):
-            if rng.random() < 0.75:
-                way.append(stage)
+        middle = ("attempting-stage-id", "connected-stage-id")
+        way += [stage for stage in middle if rng.random() < 0.75]
         ending = rng.random()
         if ending < 0.75:
             way.append("qualified-stage-id" if ending < 0.35 else "unqualified-stage-id")

@@ -3,18 +3,18 @@
 from itertools import islice
 from urllib.parse import urlencode
 
-from connectors.sandbox.hubspot.account import Account
-from connectors.sandbox.hubspot.exchange import Reply, Request, html, invalid, not_found, ok
+from connectors.sandbox.hubspot.exchange import Reply, Request, html, invalid, not_found
 from connectors.sandbox.hubspot.links import association_types
 from connectors.sandbox.hubspot.render import Renderer
 from connectors.sandbox.hubspot.schema import BY_WORD, TYPES
-from connectors.sandbox.hubspot.shelf import ARCHIVED, Record
+from connectors.sandbox.hubspot.shelf import Record
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import Json, dumps, iso
 
 PAGE, PAGE_WITH_HISTORY, MOST_PROPERTIES = 100, 50, 1_000
 
 
-def listing(account: Account, kind: str, request: Request) -> Reply:
+def listing(account: State, kind: str, request: Request) -> Reply:
     """``GET /crm/v3/objects/{type}``: by id; `after` is the last id read, and there is no total.
 
     Raises
@@ -60,7 +60,7 @@ def number(text: str, name: str) -> int:
     return int(text)
 
 
-def one(account: Account, kind: str, word: str, request: Request) -> Reply:
+def one(account: State, kind: str, word: str, request: Request) -> Reply:
     """``GET /crm/v3/objects/{type}/{id}``; a merged record answers with the one it became.
 
     Raises
@@ -80,7 +80,7 @@ def one(account: Account, kind: str, word: str, request: Request) -> Reply:
     return Reply(200, _with_links(account, kind, record, renderer, others).encode())
 
 
-def resolved(account: Account, kind: str, record_id: int) -> int:
+def resolved(account: State, kind: str, record_id: int) -> int:
     """Follow merges from an id to the record that stands for it now."""
     aliases = account.shelves[kind].aliases
     while record_id in aliases:
@@ -88,7 +88,7 @@ def resolved(account: Account, kind: str, record_id: int) -> int:
     return record_id
 
 
-def batch(account: Account, kind: str, request: Request) -> Reply:
+def batch(account: State, kind: str, request: Request) -> Reply:
     """``POST …/batch/read``: in no order; 207 with the ids that are not there.
 
     Raises
@@ -122,7 +122,7 @@ def batch(account: Account, kind: str, request: Request) -> Reply:
     return _batch_reply(account, kind, texts, missing)
 
 
-def _batch_reply(account: Account, kind: str, texts: list[str], missing: list[str]) -> Reply:
+def _batch_reply(account: State, kind: str, texts: list[str], missing: list[str]) -> Reply:
     at = dumps(iso(account.now))
     body = (
         f'{{"status":"COMPLETE","results":[{",".join(texts)}],"startedAt":{at},"completedAt":{at}'
@@ -140,7 +140,7 @@ def _batch_reply(account: Account, kind: str, texts: list[str], missing: list[st
 
 
 def _with_links(
-    account: Account, kind: str, record: Record, renderer: Renderer, others: list[str]
+    account: State, kind: str, record: Record, renderer: Renderer, others: list[str]
 ) -> str:
     """Add the associations asked for, which name an id once for every type of the link."""
     text = renderer.text(record)
@@ -164,14 +164,3 @@ def _with_links(
 def _row_type(kind: str, other: str, known: Json) -> str:
     plain = f"{TYPES[kind].singular}_to_{TYPES[other].singular}"
     return plain if known["label"] != "Primary" else f"{plain}_primary"
-
-
-def archived_count(account: Account, kind: str) -> int:
-    """Return how many records are archived."""
-    shelf = account.shelves[kind]
-    return sum(shelf.state[shelf.row(i)] == ARCHIVED for i in shelf.hidden)
-
-
-def unknown_type(word: str) -> Reply:
-    """Answer that there is no such type."""
-    return ok({"status": "error", "message": f"Unable to infer object type from: {word}"}, 404)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.schema import TYPES
 from connectors.sandbox.hubspot.shelf import Entry, Record
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import Json, dumps, iso
 
 FRAGMENTS = 100_000
@@ -17,7 +17,7 @@ class Renderer:
     """
 
     def __init__(
-        self, account: Account, kind: str, asked: Sequence[str], histories: Sequence[str] = ()
+        self, account: State, kind: str, asked: Sequence[str], histories: Sequence[str] = ()
     ) -> None:
         self.account, self.kind = account, kind
         known, what = account.definitions(kind), TYPES[kind]

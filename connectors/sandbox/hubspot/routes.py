@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.sandbox.hubspot import associations, objects
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.exchange import Reply, Request, not_found, ok
 from connectors.sandbox.hubspot.limits import Limits
 from connectors.sandbox.hubspot.schema import BY_WORD
 from connectors.sandbox.hubspot.search import Search
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.tokens import Tokens
 
 DATED = "2026-03"
@@ -83,7 +83,7 @@ def find(request: Request) -> Route | None:
 class Answers:
     """Answers each kind of call from the account."""
 
-    def __init__(self, account: Account, limits: Limits, tokens: Tokens) -> None:
+    def __init__(self, account: State, limits: Limits, tokens: Tokens) -> None:
         self.account, self.limits, self.tokens = account, limits, tokens
         self.search = Search(account)
         self._by_name: dict[str, Callable[[Route, Request], Reply]] = {

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.exchange import Reply, Request, html, invalid
 from connectors.sandbox.hubspot.render import Renderer
 from connectors.sandbox.hubspot.schema import TYPES
 from connectors.sandbox.hubspot.shelf import Record
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import Json, dumps, parse_time
 
 PAGE, REACH, GROUPS, FILTERS, FILTERS_IN_ALL, LONGEST = 200, 10_000, 5, 6, 18, 3_000
@@ -28,7 +28,7 @@ Found = dict[tuple[str, str], tuple[int, int, list[int]]]
 class Search:
     """Answers searches; an answer is kept for the next page until the index changes."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: State) -> None:
         self.account = account
         self.kept: Found = {}
 
@@ -176,7 +176,7 @@ def _whole(value: object) -> int:
     return int(str(value))
 
 
-def _value(account: Account, kind: str, record: Record, name: str) -> str | None:
+def _value(account: State, kind: str, record: Record, name: str) -> str | None:
     value = record.props.get(name)
     if value is None:
         value = account.values(kind, record, stage_times=name.startswith("hs_v2")).get(name)
@@ -196,7 +196,7 @@ def _comparable(type_of: str, text: str | None) -> Any:  # noqa: ANN401 - a numb
     return text if type_of == "enumeration" else text.lower()
 
 
-def _test(account: Account, kind: str, one: Json) -> Callable[[Record], bool]:
+def _test(account: State, kind: str, one: Json) -> Callable[[Record], bool]:
     """Test of one record, for properties that have no column here."""
     name, operator = str(one.get("propertyName")), str(one.get("operator"))
     type_of = account.definitions(kind)[name]["type"]

@@ -30,6 +30,10 @@ class Server:
         Where it listens, ``http://127.0.0.1:PORT``.
     calls : list of (method, path, status)
         Every API call so far, the refused ones too; not those of the control points.
+    writes : Counter
+        Calls that would have written something, had they not been refused.
+    changes : int
+        How often a control point was told to change the account.
     account, faults, limits, tokens
         What it serves and how; change them while holding ``account.lock``.
     """
@@ -44,6 +48,7 @@ class Server:
         self.answers = Answers(account, self.limits, self.tokens)
         self.calls: list[tuple[str, str, int]] = []
         self.writes: Counter[str] = Counter()
+        self.changes = 0
         self._stopped = Lock()
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.sandbox = self
@@ -214,5 +219,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Name the server as little as HubSpot does."""
         return "cloudflare"
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Keep quiet."""

@@ -24,6 +24,9 @@ FAMILIES = {
 }
 
 
+CURRENT = ("hs_v2_date_entered_current_stage", "hs_v2_time_in_current_stage")
+
+
 def suffixes(kind: str, pipelines: Sequence[Pipeline]) -> dict[str, str]:
     """Ending of the properties' names by stage id."""
     if kind == "contacts":
@@ -60,16 +63,14 @@ def values(kind: str, record: Record, known: dict[str, str], now: int) -> dict[s
             entered[value] = moment
         stage, since = value, moment
     found: dict[str, str] = {}
-    for value, moment in entered.items():
-        if value not in known:
-            continue
-        end, suffix = left.get(value, now), known[value]
+    for value in entered.keys() & known.keys():
+        moment, end, suffix = entered[value], left.get(value, now), known[value]
+        spent = max(end - moment, 0)
         found[f"hs_v2_date_entered_{suffix}"] = iso(moment)
-        found[f"hs_v2_latest_time_in_{suffix}"] = str(max(end - moment, 0))
-        found[f"hs_v2_cumulative_time_in_{suffix}"] = str(total.get(value, max(end - moment, 0)))
+        found[f"hs_v2_latest_time_in_{suffix}"] = str(spent)
+        found[f"hs_v2_cumulative_time_in_{suffix}"] = str(total.get(value, spent))
         if value in left:
             found[f"hs_v2_date_exited_{suffix}"] = iso(left[value])
     if stage and kind == "deals":
-        found["hs_v2_date_entered_current_stage"] = iso(since)
-        found["hs_v2_time_in_current_stage"] = iso(since)
+        found |= dict.fromkeys(CURRENT, iso(since))
     return found

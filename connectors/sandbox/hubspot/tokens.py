@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.exchange import Reply, Request, ok, refuse
 from connectors.sandbox.hubspot.schema import TYPES
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import iso
 
 TOKEN = "pat-na1-local"  # noqa: S105 - it opens nothing but this server
@@ -24,7 +24,7 @@ class Grant:
 class Tokens:
     """Knows which tokens are good. `expire_after` ends an access token after that many calls."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: State) -> None:
         self.account = account
         self.expire_after: int | None = None
         self.grants: dict[str, Grant] = {}
@@ -77,10 +77,7 @@ class Tokens:
             raise refuse(400, "missing or unknown client id", error="invalid_client")
         given = form.get("refresh_token", "")
         if self.refreshes.get(given, 0) < 1:
-            raise refuse(
-                400, "missing or invalid refresh token", status="BAD_REFRESH_TOKEN",
-                error="invalid_grant",
-            )  # fmt: skip
+            raise refuse(400, "missing or invalid refresh token", category="BAD_REFRESH_TOKEN")
         self.refreshes[given] -= 1
         self.issued += 1
         access, following = f"local-access-{self.issued:04d}", f"local-refresh-{self.issued:04d}"

@@ -3,23 +3,23 @@
 Written apart from the connector, so that the two can be compared row for row.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from connectors.sandbox.hubspot.account import Account
+from connectors.sandbox.hubspot.frames import frame
 from connectors.sandbox.hubspot.shelf import Record
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.truth_history import changes, deal_changes
-from connectors.sandbox.hubspot.truth_leads import Lead, leads_of
-from connectors.sandbox.hubspot.truth_links import company_of, lead_of
+from connectors.sandbox.hubspot.truth_leads import leads_of
 from connectors.sandbox.hubspot.truth_lines import subscription_rows
+from connectors.sandbox.hubspot.truth_links import company_of, lead_of
 from connectors.sandbox.hubspot.truth_stages import stage_rows
 from connectors.sandbox.hubspot.wire import day_in, parse_time
-from kpi.tables import DTYPES, TABLES
+from kpi.tables import TABLES
 
 Row = dict[str, Any]
 Fields = Mapping[str, Mapping[str, str]]
@@ -38,7 +38,7 @@ NAMES = (
 
 
 def truth(
-    account: Account,
+    account: State,
     *,
     fields: Fields | None = None,
     time_zone: str | None = None,
@@ -50,7 +50,7 @@ def truth(
 
     Parameters
     ----------
-    account : Account
+    account : State
     fields : mapping, optional
         Columns to be taken from a property: ``{"deals": {"segment": "market_segment"}}``.
     time_zone : str, optional
@@ -68,12 +68,12 @@ def truth(
         Every table a HubSpot account can fill, with its columns and dtypes of `kpi.tables`.
     """
     reader = _Reader(account, fields or {}, time_zone, leads, deal_types or DEAL_TYPES)
-    return {name: _frame(name, reader.rows(name, tombstones=tombstones)) for name in NAMES}
+    return {name: frame(name, reader.rows(name, tombstones=tombstones)) for name in NAMES}
 
 
 class _Reader:
     def __init__(
-        self, account: Account, fields: Fields, time_zone: str | None, leads: str,
+        self, account: State, fields: Fields, time_zone: str | None, leads: str,
         deal_types: Mapping[str, str],
     ) -> None:  # fmt: skip
         self.account, self.fields, self.deal_types = account, fields, deal_types
@@ -251,58 +251,3 @@ def _typed(kind: str, text: str | None, zone: ZoneInfo) -> object:
         moment = parse_time(text)
         return date.fromisoformat(text) if len(text) == 10 else day_in(cast("int", moment), zone)
     return text
-
-
-def _frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
-    """Put rows into the table's columns and dtypes."""
-    table, made = TABLES[name], list(rows)
-    return pd.DataFrame(
-        {c.name: _column(c.kind, [row.get(c.name) for row in made]) for c in table.columns}
-    )
-
-
-def _column(kind: str, values: list[Any]) -> pd.Series:
-    dtype = DTYPES[kind]  # type: ignore[index]
-    if kind == "time":
-        numbers = pd.array([None if v is None else v for v in values], dtype="Int64")
-        return pd.Series(pd.to_datetime(pd.Series(numbers), unit="ms", utc=True)).astype(dtype)
-    if kind == "date":
-        return pd.Series(pd.to_datetime(pd.Series(values, dtype="object"))).astype(dtype)
-    if kind in ("money", "number"):
-        return pd.Series([_number(v) for v in values], dtype=dtype)
-    if kind in ("id", "text"):
-        texts = [None if v is None or v == "" else str(v) for v in values]
-        return pd.Series(texts, dtype=dtype)
-    return pd.Series(values, dtype=dtype)
-
-
-def _number(value: Any) -> float:  # noqa: ANN401 - a text or a number
-    return math.nan if value is None or value == "" else float(value)
-
-
-def as_json(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Write the tables as ``{table: {"columns": [...], "rows": [[...]]}}``; missing is null.
-
-    >>> as_json({"t": pd.DataFrame({"a": pd.to_datetime(["2026-01-01"], utc=True), "b": [None]})})
-    {'t': {'columns': ['a', 'b'], 'rows': [['2026-01-01T00:00:00.000Z', None]]}}
-    """
-    return {
-        name: {
-            "columns": list(frame.columns),
-            "rows": [list(row) for row in zip(*(_texts(frame[c]) for c in frame), strict=True)],
-        }
-        for name, frame in frames.items()
-    }
-
-
-def _texts(column: pd.Series) -> list[Any]:
-    values = column.astype("object")
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        values = values.map(lambda t: _z(t), na_action="ignore")
-    elif str(column.dtype).startswith("datetime64"):
-        values = values.map(lambda t: t.date().isoformat(), na_action="ignore")
-    return [None if pd.isna(v) else v for v in values]
-
-
-def _z(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.shelf import Entry, Record
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import day_in, parse_time
 
 Row = dict[str, Any]
@@ -24,7 +24,7 @@ def changes(leads: Iterable[Record], *, by_object: bool) -> Iterator[Row]:
         yield from _named("lead", record, rows)
 
 
-def deal_changes(account: Account, zone: ZoneInfo) -> Iterator[Row]:
+def deal_changes(account: State, zone: ZoneInfo) -> Iterator[Row]:
     """Changes of deals, with the stages that only the stage dates still know."""
     pipeline_of = {s.id: p.id for p in account.pipelines["deals"] for s in p.stages}
     taken = {

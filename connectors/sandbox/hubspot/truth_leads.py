@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.schema import LIFECYCLE
 from connectors.sandbox.hubspot.shelf import Record
+from connectors.sandbox.hubspot.state import State
 
 ASIDE = {"subscriber", "evangelist", "other"}
 _ORDER = [value for value, _, _ in LIFECYCLE]
@@ -19,7 +19,7 @@ class Lead:
     created: int
 
 
-def leads_of(account: Account, *, by_object: bool) -> dict[int, Lead]:
+def leads_of(account: State, *, by_object: bool) -> dict[int, Lead]:
     """Leads by id: records of the leads object, or contacts that ever reached the stage `lead`."""
     if by_object:
         return {r.id: Lead(r, r.created) for r in account.shelves["leads"].records()}

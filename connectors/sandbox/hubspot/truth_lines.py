@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.shelf import Record
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.truth_links import company_of
 from connectors.sandbox.hubspot.wire import day_in, parse_time
 
@@ -24,7 +24,7 @@ MONTHS = {
 }
 
 
-def subscription_rows(account: Account, zone: ZoneInfo) -> Iterator[tuple[dict[str, Any], Record]]:
+def subscription_rows(account: State, zone: ZoneInfo) -> Iterator[tuple[dict[str, Any], Record]]:
     """Rows with the line item each comes from; a deal without a company gives none."""
     for record in account.shelves["line_items"].records():
         deal_id = min(account.linked("line_items", record.id, "deals"), default=None)

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.links import PRIMARY, association_types
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.truth_leads import Lead
 from connectors.sandbox.hubspot.wire import DAY
 
 MAIN = {"deals": 5, "contacts": 1}
 
 
-def company_of(account: Account, kind: str, record_id: int) -> str | None:
+def company_of(account: State, kind: str, record_id: int) -> str | None:
     """Id of the primary company, else of the lowest id; None if there is no company."""
     found = account.linked(kind, record_id, "companies")
     if not found:
@@ -25,7 +25,7 @@ def _marks(kind: str) -> bool:
 
 
 def lead_of(
-    account: Account,
+    account: State,
     kind: str,
     record_id: int,
     moment: int | None,

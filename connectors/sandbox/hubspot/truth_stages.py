@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.pipelines import Stage
 from connectors.sandbox.hubspot.schema import LIFECYCLE
+from connectors.sandbox.hubspot.state import State
 
 Row = dict[str, Any]
 
 
-def stage_rows(account: Account, *, leads: bool, tombstones: bool) -> Iterator[Row]:
+def stage_rows(account: State, *, leads: bool, tombstones: bool) -> Iterator[Row]:
     """Stages of deals, and of leads or of the contacts' life cycle."""
     kinds = {"deals": "deal", "leads": "lead"} if leads else {"deals": "deal"}
     for kind, what in kinds.items():

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from random import Random
 
-from connectors.sandbox.hubspot import edit
-from connectors.sandbox.hubspot.account import Account
+from connectors.sandbox.hubspot import edits
 from connectors.sandbox.hubspot.links import PRIMARY
 from connectors.sandbox.hubspot.shelf import written
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.wire import DAY, chance, iso, plain
 
 NOTE = {
@@ -25,7 +25,7 @@ USUAL = ("Alpha", "Beta", "Gamma", "")
 CHURN = ("archive", "restore", "gdpr", "merge", "link", "unlink", "calculated", "item", "stage")
 
 
-def touch(account: Account, n: int = 1, seed: int = 0) -> list[tuple[str, int]]:
+def touch(account: State, n: int = 1, seed: int = 0) -> list[tuple[str, int]]:
     """Edit n records at random: stages, amounts, dates, owners, words; return which."""
     rng, done = chance(seed, 77), []
     with account.lock:
@@ -33,17 +33,17 @@ def touch(account: Account, n: int = 1, seed: int = 0) -> list[tuple[str, int]]:
             kind = _kind(account, rng)
             record_id = any_id(account, kind, rng)
             if record_id is not None:
-                edit.edit(account, kind, record_id, _values(account, kind, record_id, rng))
+                edits.edit(account, kind, record_id, _values(account, kind, record_id, rng))
                 done.append((kind, record_id))
     return done
 
 
-def _kind(account: Account, rng: Random) -> str:
+def _kind(account: State, rng: Random) -> str:
     kinds = ["deals"] * 6 + ["leads" if account.sees_leads() else "contacts"] * 2
     return rng.choice([*kinds, "companies", "meetings", "contacts"])
 
 
-def any_id(account: Account, kind: str, rng: Random) -> int | None:
+def any_id(account: State, kind: str, rng: Random) -> int | None:
     """Id of a live record; None if there is none."""
     shelf = account.shelves[kind]
     if not len(shelf):
@@ -55,7 +55,7 @@ def any_id(account: Account, kind: str, rng: Random) -> int | None:
     return next(shelf.after(-1))
 
 
-def _values(account: Account, kind: str, record_id: int, rng: Random) -> dict[str, str]:
+def _values(account: State, kind: str, record_id: int, rng: Random) -> dict[str, str]:
     """Make up new values for a record."""
     if rng.random() < 0.15:
         return {"hubspot_owner_id": _owner(account, rng)}
@@ -71,11 +71,11 @@ def _values(account: Account, kind: str, record_id: int, rng: Random) -> dict[st
     return {name: rng.choice(WORDS.get(name, USUAL))}
 
 
-def _owner(account: Account, rng: Random) -> str:
+def _owner(account: State, rng: Random) -> str:
     return rng.choice([str(o.id) for o in account.active_owners()] + [""])
 
 
-def _deal_values(account: Account, record_id: int, rng: Random) -> dict[str, str]:
+def _deal_values(account: State, record_id: int, rng: Random) -> dict[str, str]:
     props, draw = account.find("deals", record_id).props, rng.random()
     if draw < 0.5:
         own = [p for p in account.pipelines["deals"] if p.id == props.get("pipeline")]
@@ -88,7 +88,7 @@ def _deal_values(account: Account, record_id: int, rng: Random) -> dict[str, str
     return {"market_segment": rng.choice(WORDS["market_segment"])}
 
 
-def create_deals(account: Account, n: int = 1, seed: int = 0) -> list[int]:
+def create_deals(account: State, n: int = 1, seed: int = 0) -> list[int]:
     """Enter n new deals, most with a contact and a company."""
     rng, made = chance(seed, 78), []
     with account.lock:
@@ -102,24 +102,24 @@ def create_deals(account: Account, n: int = 1, seed: int = 0) -> list[int]:
                 "closedate": iso(account.now + rng.randint(1, 90) * DAY),
                 "hubspot_owner_id": _owner(account, rng),
             }
-            record = edit.create(account, "deals", values)
+            record = edits.create(account, "deals", values)
             made.append(record.id)
             for kind, share in (("contacts", 0.8), ("companies", 0.9)):
                 other = any_id(account, kind, rng) if rng.random() < share else None
                 if other is not None:
                     primary = kind == "companies"
-                    edit.associate(account, "deals", record.id, kind, other, primary=primary)
+                    edits.associate(account, "deals", record.id, kind, other, primary=primary)
     return made
 
 
-def create_contacts(account: Account, n: int = 1, seed: int = 0) -> list[int]:
+def create_contacts(account: State, n: int = 1, seed: int = 0) -> list[int]:
     """Enter n new contacts, each a lead; where there is the leads object, with a lead record."""
     rng, made = chance(seed, 79), []
     with account.lock:
         for _ in range(n):
             name = f"new{rng.randrange(10**9)}"
             values = {"email": f"{name}@example.com", "lifecyclestage": "lead", "lastname": name}
-            contact = edit.create(account, "contacts", values).id
+            contact = edits.create(account, "contacts", values).id
             made.append(contact)
             company = any_id(account, "companies", rng)
             if company is not None:
@@ -129,12 +129,12 @@ def create_contacts(account: Account, n: int = 1, seed: int = 0) -> list[int]:
                 if account.pipelines["leads"][0].id != "lead-pipeline-id":
                     pipeline = account.pipelines["leads"][0]
                     stage = {"hs_pipeline": pipeline.id, "hs_pipeline_stage": pipeline.stages[0].id}
-                lead = edit.create(account, "leads", {"hs_lead_name": name, **stage}).id
+                lead = edits.create(account, "leads", {"hs_lead_name": name, **stage}).id
                 account.links.add("contacts", contact, "leads", lead, PRIMARY)
     return made
 
 
-def bulk_edit(account: Account, n: int = 10_050) -> int:
+def bulk_edit(account: State, n: int = 10_050) -> int:
     """Write one value into n records in one millisecond; return how many there were.
 
     The type is the deals if there are as many, else the leads or contacts.
@@ -149,7 +149,7 @@ def bulk_edit(account: Account, n: int = 10_050) -> int:
     return done
 
 
-def mutate(account: Account, n: int = 10, seed: int = 0) -> None:
+def mutate(account: State, n: int = 10, seed: int = 0) -> None:
     """Let n random things happen: mostly edits, some new records, and one in six of the rest."""
     rng = chance(seed, 80)
     with account.lock:
@@ -165,10 +165,10 @@ def mutate(account: Account, n: int = 10, seed: int = 0) -> None:
                 _churn(account, rng.choice(CHURN), rng)
 
 
-def _churn(account: Account, what: str, rng: Random) -> None:
+def _churn(account: State, what: str, rng: Random) -> None:
     does: dict[str, Callable[[str], None]] = {
-        "archive": lambda kind: _one(account, kind, rng, edit.archive),
-        "gdpr": lambda kind: _one(account, kind, rng, edit.gdpr_delete),
+        "archive": lambda kind: _one(account, kind, rng, edits.archive),
+        "gdpr": lambda kind: _one(account, kind, rng, edits.gdpr_delete),
         "restore": lambda kind: _restore(account, kind, rng),
         "merge": lambda kind: _merge(account, kind, rng),
         "link": lambda _: _link(account, rng),
@@ -180,42 +180,40 @@ def _churn(account: Account, what: str, rng: Random) -> None:
     does[what](_kind(account, rng))
 
 
-def _one(
-    account: Account, kind: str, rng: Random, act: Callable[[Account, str, int], None]
-) -> None:
+def _one(account: State, kind: str, rng: Random, act: Callable[[State, str, int], None]) -> None:
     record_id = any_id(account, kind, rng)
     if record_id is not None:
         act(account, kind, record_id)
 
 
-def _restore(account: Account, kind: str, rng: Random) -> None:
+def _restore(account: State, kind: str, rng: Random) -> None:
     archived = account.archived_ids(kind)
     if archived:
-        edit.restore(account, kind, rng.choice(archived))
+        edits.restore(account, kind, rng.choice(archived))
 
 
-def _merge(account: Account, kind: str, rng: Random) -> None:
+def _merge(account: State, kind: str, rng: Random) -> None:
     a, b = any_id(account, kind, rng), any_id(account, kind, rng)
     if a is not None and b is not None and a != b and kind != "meetings":
-        edit.merge(account, kind, a, b)
+        edits.merge(account, kind, a, b)
 
 
-def _link(account: Account, rng: Random) -> None:
+def _link(account: State, rng: Random) -> None:
     start, end = rng.choice((("deals", "contacts"), ("deals", "companies"), ("meetings", "deals")))
     a, b = any_id(account, start, rng), any_id(account, end, rng)
     if a is not None and b is not None:
-        edit.associate(account, start, a, end, b, primary=end == "companies")
+        edits.associate(account, start, a, end, b, primary=end == "companies")
 
 
-def _unlink(account: Account, rng: Random) -> None:
+def _unlink(account: State, rng: Random) -> None:
     deal = any_id(account, "deals", rng)
     end = rng.choice(("contacts", "companies"))
     linked = account.linked("deals", deal, end) if deal is not None else {}
     if deal is not None and linked:
-        edit.dissociate(account, "deals", deal, end, next(iter(linked)))
+        edits.dissociate(account, "deals", deal, end, next(iter(linked)))
 
 
-def _calculated(account: Account, rng: Random) -> None:
+def _calculated(account: State, rng: Random) -> None:
     """Change what HubSpot works out for one deal, and leave its modified date as it was."""
     deal = any_id(account, "deals", rng)
     if deal is not None:
@@ -224,17 +222,19 @@ def _calculated(account: Account, rng: Random) -> None:
         account.keep("deals", written(record, account.now, values, "CALCULATED", bump=False))
 
 
-def _item(account: Account, rng: Random) -> None:
+def _item(account: State, rng: Random) -> None:
     item = any_id(account, "line_items", rng)
     if item is not None:
-        edit.edit(account, "line_items", item, {"amount": plain(round(rng.uniform(50, 900), 2))})
+        edits.edit(account, "line_items", item, {"amount": plain(round(rng.uniform(50, 900), 2))})
 
 
-def _stage(account: Account, rng: Random) -> None:
+def _stage(account: State, rng: Random) -> None:
     """Rename a stage; now and then delete the one that deals can do without."""
     if rng.random() < 0.3 and account.stage("deals", "148120393"):
-        edit.delete_stage(account, "deals", "148120393")
+        edits.delete_stage(account, "deals", "148120393")
         return
     stages = [s for p in account.pipelines["deals"] for s in p.stages if s.id != "148120393"]
     stage = rng.choice(stages)
-    edit.rename_stage(account, "deals", stage.id, f"{stage.label.split(' (')[0]} ({rng.randrange(99)})")
+    edits.rename_stage(
+        account, "deals", stage.id, f"{stage.label.split(' (')[0]} ({rng.randrange(99)})"
+    )

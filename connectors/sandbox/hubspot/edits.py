@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 
-from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.links import PLAIN, PRIMARY
 from connectors.sandbox.hubspot.shelf import ARCHIVED, GONE, LIVE, Entry, Record, written
+from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.trade import home_amount, stage_values
 from connectors.sandbox.hubspot.wire import iso, plain
 
 
-def edit(account: Account, kind: str, record_id: int, values: Mapping[str, str]) -> Record:
+def edit(account: State, kind: str, record_id: int, values: Mapping[str, str]) -> Record:
     """Write properties of a live record; what HubSpot works out from them follows.
 
     Raises
@@ -24,7 +24,7 @@ def edit(account: Account, kind: str, record_id: int, values: Mapping[str, str])
 
 
 def worked_out(
-    account: Account, kind: str, props: Mapping[str, str], values: Mapping[str, str]
+    account: State, kind: str, props: Mapping[str, str], values: Mapping[str, str]
 ) -> dict[str, str]:
     """Add to new values of a deal what follows from its stage and amount."""
     found = dict(values)
@@ -47,24 +47,22 @@ def worked_out(
 
 
 def create(
-    account: Account, kind: str, values: Mapping[str, str], record_id: int | None = None
+    account: State, kind: str, values: Mapping[str, str], record_id: int | None = None
 ) -> Record:
     """Enter a new record."""
     now = account.now
     props = worked_out(account, kind, {}, values)
     history: dict[str, tuple[Entry, ...]] = {n: ((now, v, "CRM_UI"),) for n, v in props.items()}
-    return account.keep(
-        kind, Record(record_id or account.new_id(kind), now, now, props, history)
-    )
+    return account.keep(kind, Record(record_id or account.new_id(kind), now, now, props, history))
 
 
-def archive(account: Account, kind: str, record_id: int) -> None:
+def archive(account: State, kind: str, record_id: int) -> None:
     """Delete a record as a user does: it can be restored. The modified date stays."""
     record = replace(account.find(kind, record_id), archived_at=account.now)
-    account.set_state(kind, record, ARCHIVED)
+    account.keep(kind, record, ARCHIVED)
 
 
-def restore(account: Account, kind: str, record_id: int) -> None:
+def restore(account: State, kind: str, record_id: int) -> None:
     """Take a record back out of the archive. The modified date stays.
 
     Raises
@@ -75,16 +73,16 @@ def restore(account: Account, kind: str, record_id: int) -> None:
     if record_id not in account.archived_ids(kind):
         raise KeyError(f"no archived {kind} record {record_id}")
     record = account.shelves[kind].changed[record_id]
-    account.set_state(kind, replace(record, archived_at=None), LIVE)
+    account.keep(kind, replace(record, archived_at=None), LIVE)
 
 
-def gdpr_delete(account: Account, kind: str, record_id: int) -> None:
+def gdpr_delete(account: State, kind: str, record_id: int) -> None:
     """Delete a record for good: no trace is left."""
     account.links.move(kind, record_id, None)
-    account.set_state(kind, account.find(kind, record_id), GONE)
+    account.keep(kind, account.find(kind, record_id), GONE)
 
 
-def merge(account: Account, kind: str, a: int, b: int) -> int:
+def merge(account: State, kind: str, a: int, b: int) -> int:
     """Merge two records into a new one that goes on as `a`; return its id.
 
     Its history is that of both, and the entries of `a` are there twice.
@@ -104,13 +102,14 @@ def merge(account: Account, kind: str, a: int, b: int) -> int:
     settled = {
         n: joined.props[n]
         for n in names
-        if n in joined.props and (not joined.history[n] or joined.history[n][-1][1] != joined.props[n])
+        if n in joined.props
+        and (not joined.history[n] or joined.history[n][-1][1] != joined.props[n])
     }
     joined = replace(written(joined, now, settled, "MERGE_OBJECTS"), modified=now)
     account.keep(kind, joined)
     for old in (first, second):
         account.links.move(kind, old.id, joined.id)
-        account.set_state(kind, old, GONE)
+        account.keep(kind, old, GONE)
         account.shelves[kind].aliases[old.id] = joined.id
     return joined.id
 
@@ -122,7 +121,7 @@ def _both(first: Record, second: Record, name: str) -> tuple[Entry, ...]:
     return tuple(sorted(chain(mine, mine, theirs), key=lambda e: e[0]))
 
 
-def rename_stage(account: Account, kind: str, stage_id: str, label: str) -> None:
+def rename_stage(account: State, kind: str, stage_id: str, label: str) -> None:
     """Give a stage another label.
 
     Raises
@@ -137,7 +136,7 @@ def rename_stage(account: Account, kind: str, stage_id: str, label: str) -> None
     account.forget_definitions()
 
 
-def delete_stage(account: Account, kind: str, stage_id: str) -> None:
+def delete_stage(account: State, kind: str, stage_id: str) -> None:
     """Delete a stage for good, after its records were moved to another of the pipeline.
 
     Raises
@@ -159,7 +158,9 @@ def delete_stage(account: Account, kind: str, stage_id: str) -> None:
     account.forget_definitions()
 
 
-def associate(account: Account, start: str, a: int, end: str, b: int, *, primary: bool = False) -> None:
+def associate(
+    account: State, start: str, a: int, end: str, b: int, *, primary: bool = False
+) -> None:
     """Link two records; neither modified date changes. One primary link goes before another."""
     if primary:
         for other, kind in list(account.links.of(start, a, end).items()):
@@ -168,12 +169,14 @@ def associate(account: Account, start: str, a: int, end: str, b: int, *, primary
     account.links.add(start, a, end, b, PRIMARY if primary else PLAIN)
 
 
-def dissociate(account: Account, start: str, a: int, end: str, b: int) -> None:
+def dissociate(account: State, start: str, a: int, end: str, b: int) -> None:
     """Take a link away; neither modified date changes."""
     account.links.remove(start, a, end, b)
 
 
-def recalculate(account: Account, rate: float, *, currency: str = "EUR", most: int | None = None) -> int:
+def recalculate(
+    account: State, rate: float, *, currency: str = "EUR", most: int | None = None
+) -> int:
     """Take over a new exchange rate: home amounts change, modified dates do not; return how many."""
     account.rates[currency] = rate
     now, done = account.now, 0
