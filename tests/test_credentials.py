@@ -88,6 +88,15 @@ def test_the_first_set_of_names_that_is_there_whole(environ, kept, names):
     assert tuple(read_first(CHOICES, environ=environ, keyring=ring(**kept))) == CHOICES[names]
 
 
+def test_a_set_may_come_from_both():
+    """Each name from the environment where it has it."""
+    kept = ring(A="ring", B="ring")
+    assert revealed(read(["A", "B"], environ={"A": "env"}, keyring=kept)) == {
+        "A": "env",
+        "B": "ring",
+    }
+
+
 def test_what_is_missing_is_named():
     """All of it, the set that is begun first, and why the keyring did not help."""
     with pytest.raises(CredentialsError) as caught:

@@ -217,6 +217,15 @@ def test_a_refused_token_is_an_error(tokens):
     assert str(error) == "GET /a/b was refused (401: no); check the token"
 
 
+def test_one_new_token_per_call_is_all():
+    """Also when something else goes wrong in between: no endless renewing."""
+    replies = [Reply(status, {"message": "no"}) for status in (401, 503, 401, 401)]
+    with serving(*replies) as server:
+        error = failure(server, authorization=Fresh("first-token", "second-token", "third"))
+    assert isinstance(error, CredentialsError)
+    assert len(server.asked) == 3
+
+
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
@@ -449,21 +458,35 @@ def test_map_works_ahead_in_order_and_no_further():
     assert most == 4
 
 
-def test_map_raises_at_its_place_and_cancels_the_rest():
-    """The results before the error are not lost; what has not begun never does."""
-    done, got = [], []
+def test_map_raises_at_its_place():
+    """The results before the error are not lost."""
 
     def work(item):
         if item == 3:
             raise DailyLimitError("used up")
-        time.sleep(0.01)
-        done.append(item)
         return item
 
+    got = []
     with serving() as server, opened(server) as api, pytest.raises(DailyLimitError):
         got.extend(api.map(work, range(1000)))
     assert got == [0, 1, 2]
-    assert len(done) < 20
+
+
+def test_after_an_error_the_rest_is_cancelled():
+    """What waits for a thread by then never begins, though the Api stays open."""
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        if item == 0:
+            raise DailyLimitError("used up")
+        time.sleep(0.1)
+
+    with serving() as server, opened(server) as api:
+        with pytest.raises(DailyLimitError):
+            next(api.map(work, range(1000)))
+        time.sleep(0.3)
+        assert len(begun) <= 5
 
 
 def test_an_error_of_the_items_comes_after_the_results():

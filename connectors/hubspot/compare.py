@@ -117,7 +117,7 @@ class Comparison:
         if self._kind == "contacts":
             is_lead = missing["stage_id"].isin(self._saver.account.reached)
             missing = missing[is_lead | (missing["updated_at"] >= self._since)]
-        return missing[missing["updated_at"] >= self._floor]
+        return missing[~(missing["updated_at"] < self._floor)]
 
 
 @dataclass

@@ -32,7 +32,8 @@ def _column(kind: Kind, values: list[Any]) -> "pd.Series[Any]":
     if kind in ("id", "text"):
         texts = [None if v is None or v == "" else str(v) for v in values]
         return pd.Series(texts, dtype=dtype)
-    return pd.Series(values, dtype=dtype)
+    found: pd.Series[Any] = pd.Series(values, dtype=dtype)
+    return found
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - a text or a number

@@ -21,7 +21,8 @@ class Renderer:
     ) -> None:
         self.account, self.kind = account, kind
         known, what = account.definitions(kind), TYPES[kind]
-        wanted = {*(asked or what.defaults), *what.always, *histories}
+        defaults = () if histories else what.defaults  # as recorded: a history asked for is enough
+        wanted = {*(asked or defaults), *what.always, *histories}
         self.names = sorted(n for n in wanted if n in known)
         self.histories = [n for n in dict.fromkeys(histories) if n in known]
         self.stage_times = any(n.startswith("hs_v2_") for n in self.names)

@@ -17,6 +17,7 @@ from connectors.sandbox.hubspot.sample_past import (
     noon,
     past_of,
     text,
+    time_text,
 )
 from connectors.sandbox.hubspot.shelf import Record
 from connectors.sandbox.hubspot.state import Owner, State

@@ -1,0 +1,19 @@
+"""A server that behaves like HubSpot: the command line of `connectors.sandbox.hubspot`.
+
+Run ``python tests/emulators/hubspot.py --port 8080 --deals 1000 --seed 1``; ``--help`` lists the
+rest. It accepts the token ``pat-na1-local``.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[0] = str(ROOT)  # this folder has a module called hubspot; ours are in the project
+
+from connectors.files import read_folder  # noqa: E402
+from connectors.sandbox.hubspot import command  # noqa: E402
+
+if __name__ == "__main__":
+    given = command.options()
+    frames = read_folder(ROOT / "data" / "samples").frames if given.sample else None
+    raise SystemExit(command.run(given, frames))
