@@ -149,6 +149,7 @@ def sync(
     since: date | str | None = None,
     fields: Fields | None = None,
     lag_seconds: int | None = None,
+    prompt: bool = True,
     progress: Progress = bars,
 ) -> hubspot.SyncReport:
     """Bring a store up to date with a CRM: everything at first, after that what has changed.
@@ -172,6 +173,8 @@ def sync(
         Kept in the store's ``hubspot.toml``.
     lag_seconds : int, optional
         How long the CRM's search may lag behind a change; kept in ``hubspot.toml`` (60 at first).
+    prompt : bool
+        Whether a token that is nowhere to be found may be asked for.
     progress : callable
         Shows how far it is; `connectors.progress.silent` shows nothing.
 
@@ -196,7 +199,7 @@ def sync(
     if lag_seconds is not None:
         chosen = replace(chosen, lag_seconds=lag_seconds)
     day = None if since is None else _date(since)
-    client, limits = hubspot.connect(token, url=url)
+    client, limits = hubspot.connect(token, url=url, prompt=prompt)
     with client.api:
         work = hubspot.Sync(folder, client, limits, chosen, full=full, since=day, progress=progress)
         return work.run()

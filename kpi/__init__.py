@@ -7,6 +7,7 @@ from kpi.deals import win_rate
 from kpi.definitions import Definitions
 from kpi.funnel import stage_conversion
 from kpi.leads import lead_conversion
+from kpi.quality import data_quality
 from kpi.recurring import mrr_movements
 from kpi.snapshot import Snapshot
 from kpi.tables import TABLES, TableError
@@ -21,6 +22,7 @@ __all__ = [
     "conform",
     "customer_churn",
     "cycle_days",
+    "data_quality",
     "explain",
     "lead_conversion",
     "mrr_movements",

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from connectors.hubspot import SyncReport
 from kpi import Snapshot, stage_conversion
 from kpi.funnel import Mode
 from kpi.planning import FunnelModel, Plan
@@ -101,6 +102,35 @@ def chance_table(plan: Plan) -> pd.DataFrame:
             f"{plan.top} to create": [whole_text(n) for n in plan.needs.values()],
         }
     ).pipe(_headed, "chance")
+
+
+def sync_table(report: SyncReport) -> pd.DataFrame:
+    """What a sync did, one row per table; columns in which nothing happened are left out."""
+    counts = report.counts.set_index("table").rename(columns={"rows": "in the store"})
+    shown = counts.loc[:, (counts != 0).any() | (counts.columns == "in the store")]
+    return shown.map(whole_text).rename_axis(index=None, columns="table")
+
+
+def problems_table(problems: pd.DataFrame) -> pd.DataFrame:
+    """What could not come as it was, counted by reason, the most frequent first."""
+    keys = ["table", "column", "reason", "action"]
+    counted = problems.groupby(keys, dropna=False).size().sort_values(ascending=False)
+    shown = counted.rename("rows").reset_index()
+    return shown.assign(rows=[whole_text(v) for v in shown["rows"]]).pipe(_headed, "table")
+
+
+def quality_table(quality: pd.DataFrame) -> pd.DataFrame:
+    """`kpi.data_quality`: the checks that list records, the most frequent first."""
+    listed = quality[quality["x"] > 0].sort_values("x", ascending=False)
+    shown = pd.DataFrame(
+        {
+            "records": listed["table"] + ": " + listed["meaning"],
+            "count": [f"{row.x:,} of {row.n:,}" for row in each(listed)],
+            "share": [percent_text(v) for v in listed["value"]],
+            "for example": [", ".join(ids[:3]) for ids in listed["ids"]],
+        }
+    )
+    return shown.pipe(_headed, "records")
 
 
 def each(table: pd.DataFrame) -> Iterator[Any]:

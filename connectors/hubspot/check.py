@@ -1,22 +1,19 @@
 """Test a token and an account, and reconcile a store with it, number by number and id by id."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
+from connectors.aligned import aligned, cell, times
 from connectors.errors import ScopeError
+from connectors.hubspot.agreement import agreement
 from connectors.hubspot.client import HubSpot
-from connectors.hubspot.context import TABLES
 from connectors.hubspot.limits import Limits
-from connectors.hubspot.records.deals import deals
-from connectors.hubspot.records.people import accounts, meetings
-from connectors.hubspot.records.reading import Reading, asked
+from connectors.hubspot.records.reading import Reading
 from connectors.hubspot.records.stages import stages
 from connectors.progress import Progress, silent
 from connectors.store import Store
-from kpi.conform import conform
-from kpi.tables import TABLES as CANONICAL
 
 SCOPES = {
     "contacts": "crm.objects.contacts.read",
@@ -29,9 +26,8 @@ SCOPES = {
 }
 NEEDED = ("deals", "companies", "owners")
 """Without these there is little to plan with; the others may be missing in a smaller account."""
-RECONCILED = ["pipeline_id", "stage_id", "outcome", "amount", "close_date", "updated_at"]
 SHOWN = 10
-"""Differing records that are named when the check is printed."""
+"""Differing records, or sums, that are named when the check is printed."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,8 @@ class Check:
         One row per ``pipeline_id, month`` (of the close date) and ``outcome`` (won, open): deals and
         amount in HubSpot and in the store, and the difference of the amounts.
     differences : DataFrame
-        One row per differing deal and column: ``deal_id, column, hubspot, store``.
+        One row per differing record and column: ``table, id, column, hubspot, store``; the column
+        is ``(record)`` where only one side has it.
     """
 
     account: dict[str, Any]
@@ -68,8 +65,7 @@ class Check:
     @property
     def agrees(self) -> bool:
         """Whether the store holds what HubSpot has; True where there is no store to compare."""
-        counted = self.counts.empty or bool((self.counts["difference"] == 0).all())
-        return counted and self.differences.empty
+        return self.differences.empty
 
     @property
     def usable(self) -> bool:
@@ -78,34 +74,96 @@ class Check:
         return bool(needed["granted"].all())
 
     def __str__(self) -> str:
-        told = self.account
-        lines = [
-            f"HubSpot account {told['portal']}: {told['time_zone']}, {told['currency']}"
-            + (f" (also {', '.join(told['currencies'])})" if told["currencies"] else ""),
-            _limits(self.limits),
-            "",
-            self.access.assign(granted=self.access["granted"].map({True: "yes", False: "NO"}))
-            .rename(columns={"granted": "may read"})
-            .to_string(index=False),
-        ]
-        if len(self.pipelines):
-            lines += ["", self.pipelines.to_string(index=False)]
-        if len(self.counts):
-            lines += ["", self.counts.to_string(index=False)]
-        if len(self.amounts):
-            off = self.amounts[self.amounts["difference"].abs() >= 0.005]
-            lines += [
-                "",
-                f"Won and open amounts by pipeline and month: {len(self.amounts):,} compared",
-            ]
-            lines += [off.to_string(index=False) if len(off) else "all equal"]
-        if len(self.differences):
-            lines += ["", f"{len(self.differences):,} differences by record; the first:"]
-            lines += [self.differences.head(SHOWN).to_string(index=False)]
-            lines += ["What changed in HubSpot since the last sync differs too: sync, then check."]
-        return "\n".join(lines)
+        parts = [self._account(), self._access(), self._pipelines(), self._agreement()]
+        return "\n\n".join("\n".join(part) for part in parts if part)
 
     __repr__ = __str__
+
+    def _account(self) -> list[str]:
+        told, limits = self.account, self.limits
+        others = f" (also {', '.join(told['currencies'])})" if told["currencies"] else ""
+        calls, seconds = limits.burst
+        left = f"; {cell(limits.left)} of {cell(limits.daily)} left today" if limits.daily else ""
+        return [
+            f"HubSpot account {told['portal']}",
+            f"  time zone  {told['time_zone']}",
+            f"  currency   {told['currency']}{others}",
+            f"  calls      {calls:,} in {seconds:.0f} s, 5 searches a second{left}",
+        ]
+
+    def _access(self) -> list[str]:
+        rows = [
+            [row["object"], "yes" if row["granted"] else "NO", row["scope"]]
+            for row in self.access.to_dict("records")
+        ]
+        lines = aligned(rows, ["object", "may read", "scope"])
+        missing = sorted(set(self.access.loc[~self.access["granted"], "scope"]))
+        if missing:
+            lines += [f"MISSING: add {', '.join(missing)} to the app's scopes in HubSpot."]
+        if not self.access.set_index("object")["granted"]["leads"]:
+            lines += ["Without leads, contacts count as leads by their lifecycle stage."]
+        return lines
+
+    def _pipelines(self) -> list[str]:
+        columns = ["label", "stages", "won", "lost", "pipeline_id"]
+        rows = self.pipelines[columns].to_numpy(dtype="object").tolist() if len(self.pipelines) else []
+        return aligned(rows, ["pipeline", "stages", "won", "lost", "id"]) if rows else []
+
+    def _agreement(self) -> list[str]:
+        if self.counts.empty:
+            return []
+        records = self.differences[["table", "id"]].drop_duplicates()
+        verdict = (
+            "The store agrees with HubSpot."
+            if self.agrees
+            else f"The store DIFFERS from HubSpot in {times(len(records), 'record')}."
+        )
+        rows = self.counts.to_numpy(dtype="object").tolist()
+        lines = [verdict, "", *aligned(rows, ["", "in HubSpot", "in the store", "difference"])]
+        return [*lines, "", *self._sums(), *self._named()]
+
+    def _sums(self) -> list[str]:
+        """State won and open amounts as a whole, and the months in which they differ."""
+        if self.amounts.empty:
+            return []
+        money = self.account["currency"]
+        total = self.amounts.groupby("outcome")["hubspot_amount"].sum().to_dict()
+        both = ", ".join(f"{name} {amount:,.0f} {money}" for name, amount in total.items())
+        uneven = self.amounts["hubspot_deals"] != self.amounts["store_deals"]
+        off = self.amounts[uneven | (self.amounts["difference"].abs() >= 0.005)]
+        lines = [
+            f"Amounts by pipeline and month ({both}): {len(self.amounts) - len(off):,} of"
+            f" {times(len(self.amounts), 'sum')} equal"
+        ]
+        if off.empty:
+            return lines
+        labels = dict(zip(self.pipelines["pipeline_id"], self.pipelines["label"], strict=True))
+        shown = off.head(SHOWN).to_dict("records")
+        names = ["hubspot_deals", "store_deals", "hubspot_amount", "store_amount", "difference"]
+        rows = [
+            [labels.get(row["pipeline_id"], row["pipeline_id"]), row["month"], row["outcome"]]
+            + [row[name] for name in names]
+            for row in shown
+        ]
+        head = ["pipeline", "month", "deals", "HubSpot", "store", "HubSpot", "store", "difference"]
+        head = [*head[:3], "in HubSpot", "in store", f"{money} in HubSpot", "in store", "difference"]
+        return [*lines, "", *aligned(rows, head), *_more(len(off), "sum")]
+
+    def _named(self) -> list[str]:
+        """Name the differing records, a line per record and column."""
+        if self.agrees:
+            return []
+        found = self.differences
+        told = found[found["column"] != "updated_at"]
+        only = ~found["id"].isin(told["id"])  # those that differ in nothing else
+        found = pd.concat([told, found[only]])
+        rows = found.head(SHOWN).to_numpy(dtype="object").tolist()
+        return [
+            "",
+            *aligned(rows, ["table", "id", "column", "in HubSpot", "in the store"]),
+            *_more(len(found), "difference"),
+            "What changed in HubSpot since the last sync differs too: sync, then check again.",
+        ]
 
 
 def check(
@@ -144,7 +202,8 @@ def check(
     found = Check(told, access, pipelines, limits)
     if store is None or not Store.exists(store.path):
         return found
-    return _reconciled(found, client, reading, store, granted, progress)
+    compared = agreement(client, reading, store, granted, progress)
+    return replace(found, **vars(compared))
 
 
 def _access(client: HubSpot) -> pd.DataFrame:
@@ -174,79 +233,5 @@ def _pipelines(client: HubSpot) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["pipeline_id", "label", "stages", "won", "lost"])
 
 
-def _reconciled(
-    found: Check,
-    client: HubSpot,
-    reading: Reading,
-    store: Store,
-    granted: set[str],
-    progress: Progress,
-) -> Check:
-    frames = store.frames()
-    counts, theirs = [], pd.DataFrame()
-    for kind, shape in (("companies", accounts), ("deals", deals), ("meetings", meetings)):
-        table = TABLES[kind]
-        if kind not in granted or table not in frames:
-            continue
-        properties = asked(kind, reading, ())
-        bar = progress(kind, None)
-        records = []
-        for page, _ in client.pages(kind, properties):
-            records += page
-            bar.update(len(page))
-        bar.close()
-        frame = conform(table, shape(records, reading)).frame
-        if kind == "deals":
-            theirs = frame
-        counts.append([kind, len(frame), len(frames[table]), len(frames[table]) - len(frame)])
-    columns = ["object", "hubspot", "store", "difference"]
-    ours = frames.get("deals")
-    if ours is None or theirs.empty:
-        return _with(found, counts=pd.DataFrame(counts, columns=columns))
-    return _with(
-        found,
-        counts=pd.DataFrame(counts, columns=columns),
-        amounts=_amounts(theirs, ours),
-        differences=_differences(theirs, ours),
-    )
-
-
-def _with(found: Check, **more: pd.DataFrame) -> Check:
-    return Check(found.account, found.access, found.pipelines, found.limits, **more)
-
-
-def _amounts(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
-    """Sum won and open amounts by pipeline and month of the close date, on both sides."""
-    keys = ["pipeline_id", "month", "outcome"]
-    sides = []
-    for name, frame in (("hubspot", theirs), ("store", ours)):
-        kept = frame[frame["outcome"].isin(["won", "open"])]
-        month = kept["close_date"].dt.strftime("%Y-%m").fillna("none")
-        sums = kept.assign(month=month).groupby(keys, dropna=False)["amount"]
-        sides.append(sums.agg(["size", "sum"]).add_prefix(f"{name}_"))
-    both = sides[0].join(sides[1], how="outer").fillna(0.0).reset_index()
-    both = both.rename(columns=lambda name: name.replace("size", "deals").replace("sum", "amount"))
-    both[["hubspot_deals", "store_deals"]] = both[["hubspot_deals", "store_deals"]].astype("int64")
-    return both.assign(difference=both["store_amount"] - both["hubspot_amount"])
-
-
-def _differences(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
-    """List deals that only one side has, and each column in which they differ."""
-    key = CANONICAL["deals"].key[0]
-    one, other = theirs.set_index(key), ours.set_index(key)
-    rows: list[list[Any]] = [
-        [i, "(record)", "there", "missing"] for i in one.index.difference(other.index)
-    ]
-    rows += [[i, "(record)", "missing", "there"] for i in other.index.difference(one.index)]
-    both = one.index.intersection(other.index)
-    for column in RECONCILED:
-        left, right = one.loc[both, column], other.loc[both, column]
-        same = (left == right) | (left.isna() & right.isna())
-        rows += [[i, column, left[i], right[i]] for i in both[~same.fillna(value=False)]]
-    return pd.DataFrame(rows, columns=["deal_id", "column", "hubspot", "store"])
-
-
-def _limits(limits: Limits) -> str:
-    left = "" if limits.left is None else f"; {limits.left:,} of {limits.daily:,} calls left today"
-    calls, seconds = limits.burst
-    return f"Limits: {calls:,} calls in {seconds:.0f} s, 5 searches a second{left}"
+def _more(count: int, name: str) -> list[str]:
+    return [f"and {times(count - SHOWN, f'further {name}')}"] if count > SHOWN else []

@@ -28,6 +28,8 @@ LOOKED_AT = {
         "amount_in_home_currency",
         "amount",
         "hs_mrr",
+        "deal_currency_code",
+        "hs_exchange_rate",
         "hs_is_closed",
         "hs_is_closed_won",
     ],

@@ -6,9 +6,20 @@ from typing import Any
 
 import pandas as pd
 
+from connectors.aligned import aligned, times
 from connectors.hubspot.limits import Limits
+from connectors.secret import plain
+from kpi.conform import REJECTED
 
 FATES = ["archived", "merged", "deleted"]
+FATE_WORDS = {
+    "archived": "archived in HubSpot",
+    "merged": "merged into another",
+    "deleted": "deleted for good",
+}
+COUNTS = ["table", "rows", "new", "changed", "removed", "rejected"]
+REASONS = 6
+"""Reasons that are printed."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +72,40 @@ class SyncReport:
         return not self.refused
 
     def __str__(self) -> str:
-        shown = self.counts.loc[:, (self.counts != 0).any()] if len(self.counts) else self.counts
-        columns = ["table", "rows", *(c for c in shown.columns if c not in ("table", "rows"))]
-        left = "" if self.limits.left is None else f", {self.limits.left:,} left today"
-        lines = [
-            f"HubSpot, sync {self.sync_id}, as of {self.as_of}",
-            self.counts[columns].to_string(index=False, formatters=_thousands(columns)),
-            f"{self.calls:,} calls ({self.retried:,} repeated) in {self.seconds:.1f} s{left}",
+        missed = f"; not read: {', '.join(self.refused)}" if self.refused else ""
+        parts = [
+            [f"HubSpot, sync {self.sync_id}, as of {self.as_of}{missed or ': complete'}"],
+            self._table(),
+            [*self._changes(), *self.notes],
+            _reasons(self.problems),
+            [*_unread(self.refused), self._used()],
         ]
-        lines += self.notes
-        if len(self.problems):
-            lines.append(f"{len(self.problems):,} problems listed: see .problems")
-        lines += [f"NOT READ: {name}: {why}" for name, why in self.refused.items()]
-        return "\n".join(lines)
+        return "\n\n".join("\n".join(part) for part in parts if part)
 
     __repr__ = __str__
+
+    def _table(self) -> list[str]:
+        rows = self.counts[COUNTS].to_numpy(dtype="object").tolist()
+        return aligned(rows, ["", "in the store", *COUNTS[2:]]) if rows else []
+
+    def _changes(self) -> list[str]:
+        """Say what became of removed records, or that nothing happened at all."""
+        happened = self.counts[["new", "changed", "removed", "rejected"]].to_numpy(dtype="int64")
+        if not happened.any():
+            return ["Nothing has changed since the sync before."]
+        lines = []
+        for row in self.counts.to_dict("records"):
+            told = [f"{row[fate]:,} {words}" for fate, words in FATE_WORDS.items() if row[fate]]
+            if told:
+                lines.append(f"Removed {row['table']}: {', '.join(told)}")
+        return lines
+
+    def _used(self) -> str:
+        repeated = f" ({self.retried:,} of them repeated)" if self.retried else ""
+        return (
+            f"{times(self.calls, 'call')} to HubSpot{repeated} in {self.seconds:.1f} s"
+            f"{_left(self.limits)}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as one JSON object."""
@@ -95,5 +125,31 @@ class SyncReport:
         }
 
 
-def _thousands(columns: list[str]) -> dict[str, Any]:
-    return {name: "{:,}".format for name in columns if name != "table"}
+def _reasons(problems: pd.DataFrame) -> list[str]:
+    """Count what could not come as it was by its reason, rejected rows first, with a few keys."""
+    if problems.empty:
+        return []
+    kind = problems["reason"].str.replace(r"row \d+", "another row", regex=True)
+    keys = ["action", "table", "column", "kind"]
+    groups = problems.assign(kind=kind).groupby(keys, sort=False, dropna=False)
+    found = sorted(groups, key=lambda group: (group[0][0] != REJECTED, -len(group[1])))
+    lines = []
+    for (action, table, column, why), rows in found[:REASONS]:
+        where = f"{table}.{column}" if column else table
+        such = ", ".join(plain(str(k), 30) for k in rows["key"].dropna().unique()[:3])
+        lines.append(f"  {len(rows):>7,}  {where}: {why}")
+        lines.append(f"           {action}; {such}{' ...' if len(rows) > 3 else ''}")
+    if len(found) > REASONS:
+        lines.append(f"  and {times(len(found) - REASONS, 'more reason')}")
+    return [f"{times(len(problems), 'problem')} by reason (each one: .problems of the report)", *lines]
+
+
+def _unread(refused: dict[str, str]) -> list[str]:
+    return [f"NOT READ  {name}: {why}" for name, why in refused.items()]
+
+
+def _left(limits: Limits) -> str:
+    if limits.left is None:
+        return ""
+    of = "" if limits.daily is None else f" of {limits.daily:,}"
+    return f"; {limits.left:,}{of} left today"

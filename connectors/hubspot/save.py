@@ -14,6 +14,8 @@ from connectors.hubspot.records.leads import leads_from_contacts, leads_from_obj
 from connectors.hubspot.records.people import accounts, meetings
 from connectors.hubspot.records.reconcile import reconcile
 from connectors.hubspot.records.subscriptions import subscriptions
+from connectors.hubspot.records.values import number
+from connectors.hubspot.streams import Wanted, named
 from connectors.resumable import Resumable
 
 
@@ -127,10 +129,23 @@ class Saver:
         names = ["deal_id", "outcome", "account_id", "currency", "close_date"]
         held = self.run.store.staged("deals", names)
         held = held[held["deal_id"].isin(set(deal_of.values()))]
-        found = subscriptions(records, deal_of, held)
+        home = self.account.reading.currency
+        found = subscriptions(records, deal_of, held, home, self._rates(held, home))
         kept = set(found.frame["subscription_id"])
         self.run.list_problems(found.problems)
         self.run.add(
             {"subscriptions": found.frame}, remove={"subscriptions": set(ids).difference(kept)}
         )
         return kept
+
+    def _rates(self, deals: pd.DataFrame, home: str) -> dict[str, float]:
+        """Ask for the exchange rates of won deals in another currency than the account's."""
+        foreign = (deals["outcome"] == "won") & (deals["currency"].fillna(home) != home)
+        ids = deals.loc[foreign, "deal_id"].tolist()
+        batches = named(self.account.client, Wanted("deals", ["hs_exchange_rate"]), ids)
+        stated = {
+            str(record["id"]): number(record["properties"].get("hs_exchange_rate"))
+            for batch in batches
+            for record in batch.records
+        }
+        return {deal: rate for deal, rate in stated.items() if isinstance(rate, float)}

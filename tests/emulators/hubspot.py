@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[0] = str(ROOT)  # this folder has a module called hubspot; ours are in the project
-
-from connectors.files import read_folder  # noqa: E402
-from connectors.sandbox.hubspot import command  # noqa: E402
 
 if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # not this folder: its hubspot would hide the package of that name
+    from connectors.files import read_folder
+    from connectors.sandbox.hubspot import command
+
     given = command.options()
     frames = read_folder(ROOT / "data" / "samples").frames if given.sample else None
     raise SystemExit(command.run(given, frames))

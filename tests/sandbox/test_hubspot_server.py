@@ -463,3 +463,18 @@ def test_one_version_only_and_the_clock(start):
     assert answer.status_code == 200
     assert answer.headers["Date"] == "Sun, 01 Nov 2026 09:30:00 GMT"
     assert made.get("/account-info/2026-03/details").json()["timeZone"] == "America/New_York"
+
+
+def test_the_lagging_index_catches_up(start):
+    """Whatever happened, once the lag is over the index holds what there is, as it is."""
+    made = start(Account.generate(deals=40, seed=1, now=NOW, lag=5))
+    for turn in range(60):
+        made.account.advance(1)
+        made.account.mutate(5, seed=turn)
+        assert made.post(f"{DEALS}/search", limit=200).status_code == 200
+    made.account.advance(6)
+    for kind, shelf in made.account.shelves.items():
+        found = made.post(f"/crm/v3/objects/{kind}/search", limit=200).json()
+        assert found["total"] == len(shelf)
+        for record in found["results"]:
+            assert record == made.get(f"/crm/v3/objects/{kind}/{record['id']}").json()

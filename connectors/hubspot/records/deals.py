@@ -4,10 +4,19 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from connectors.hubspot.records.columns import Record, column, ids, live, mapped, moments, texts
+from connectors.hubspot.records.columns import (
+    Record,
+    column,
+    ids,
+    live,
+    mapped,
+    moments,
+    numbers,
+    texts,
+)
 from connectors.hubspot.records.history import values_over_time
 from connectors.hubspot.records.reading import Reading
-from connectors.hubspot.records.values import Moment, is_true, moment
+from connectors.hubspot.records.values import Moment, Number, is_true, moment, number
 from kpi.tables import DEALS
 
 
@@ -30,7 +39,7 @@ def deals(raw: Iterable[Record], reading: Reading) -> pd.DataFrame:
     DataFrame, one row per deal
         Columns of `kpi.tables.DEALS` except ``account_id`` and ``lead_id``; ``segment``,
         ``region``, ``product``, ``margin`` and ``term_months`` only where a setting names their
-        property. ``amount`` is in the home currency. A column that holds what cannot be read is
+        property. ``amount`` and ``mrr`` are in the home currency. A column that holds what cannot be read is
         text, for `kpi.conform` to list.
 
     Examples
@@ -45,13 +54,25 @@ def deals(raw: Iterable[Record], reading: Reading) -> pd.DataFrame:
     columns = {"deal_id": ids(records)}
     for name, source in reading.sources("deals").items():
         values = [(record.get("properties") or {}).get(source) for record in records]
+        if name == "deal_type":
+            values = [mapped(reading.deal_words)(value) for value in values]
         columns[name] = column(DEALS.column(name).kind, values, reading)
+    if reading.sources("deals")["mrr"] == "hs_mrr":
+        columns["mrr"] = numbers([_mrr(r.get("properties") or {}, reading) for r in records])
     closed = [_closed_at(r, how) for r, how in zip(records, outcomes, strict=True)]
-    columns["deal_type"] = texts(map(mapped(reading.deal_words), columns["deal_type"]))
     columns["outcome"] = texts(outcomes)
     columns["closed_at"] = moments(closed)
     columns["url"] = texts([reading.url("deals", str(record["id"])) for record in records])
     return pd.DataFrame({name: columns[name] for name in DEALS.names if name in columns})
+
+
+def _mrr(properties: Mapping[str, str | None], reading: Reading) -> Number:
+    """Monthly revenue in the home currency: HubSpot computes it in the deal's."""
+    stated = number(properties.get("hs_mrr"))
+    if (properties.get("deal_currency_code") or reading.currency) == reading.currency:
+        return stated
+    rate = number(properties.get("hs_exchange_rate"))
+    return stated * rate if isinstance(stated, float) and isinstance(rate, float) else None
 
 
 def outcome(properties: Mapping[str, str | None]) -> str:

@@ -79,7 +79,7 @@ PROPERTIES: dict[str, dict[str, str]] = {
 }
 ALSO = {
     "contacts": ("createdate",),
-    "deals": ("hs_is_closed", "hs_is_closed_won"),
+    "deals": ("hs_is_closed", "hs_is_closed_won", "hs_exchange_rate"),
     "companies": ("hs_lastmodifieddate",),
     "meetings": ("hs_timestamp", "hs_lastmodifieddate"),
     "line_items": (

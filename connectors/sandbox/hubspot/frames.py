@@ -28,10 +28,9 @@ def _column(kind: Kind, values: list[Any]) -> "pd.Series[Any]":
     if kind == "date":
         values = list(pd.to_datetime(pd.Series(values, dtype="object")))
     if kind in ("money", "number"):
-        return pd.Series([_number(v) for v in values], dtype=dtype)
+        values = [_number(v) for v in values]
     if kind in ("id", "text"):
-        texts = [None if v is None or v == "" else str(v) for v in values]
-        return pd.Series(texts, dtype=dtype)
+        values = [None if v is None or v == "" else str(v) for v in values]
     found: pd.Series[Any] = pd.Series(values, dtype=dtype)
     return found
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from connectors.sandbox.hubspot.exchange import Refusal, refuse
@@ -119,5 +119,5 @@ class Limits:
 
     def resets_at(self) -> datetime:
         """Return the next midnight of the account."""
-        now = datetime.fromtimestamp(self.account.now / 1_000, self.account.zone)
-        return now.replace(hour=23, minute=59, second=59, microsecond=0)
+        day = day_in(self.account.now, self.account.zone) + timedelta(days=1)
+        return datetime(day.year, day.month, day.day, tzinfo=self.account.zone)

@@ -141,7 +141,7 @@ class DealMaker:
         history["hubspot_owner_id"] = entries
 
     def _rest(self, rng: Random, row: int, modified: int, props: dict[str, str]) -> None:
-        props["dealname"] = f"Deal {row + 1}" if row % 50 else f' Größe "{row}", Ø\n'
+        props["dealname"] = f"Deal {row + 1}" if row % 50 else f'Größe "{row}", Ø\nsecond line'
         kind = rng.random()
         if kind < 0.8:
             props["dealtype"] = (

@@ -182,6 +182,4 @@ class LineItemMaker(_Maker):
                 props["hs_recurring_billing_start_date"] = iso(day)[:10]
         elif rng.random() < 0.5:
             props["recurringbillingfrequency"] = ""
-        if rng.random() < 0.5:
-            props["hs_line_item_currency_code"] = rng.choice(("USD", "EUR"))
         return Record(record_id, created, modified, props)

@@ -12,6 +12,7 @@ from connectors.sandbox.hubspot.schema import BY_WORD
 from connectors.sandbox.hubspot.search import Search
 from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.tokens import Tokens
+from connectors.sandbox.hubspot.wire import iso
 
 DATED = "2026-03"
 PATTERNS = {
@@ -196,7 +197,7 @@ class Answers:
             "name": "private-apps-api-calls-daily",
             "usageLimit": limits.daily,
             "currentUsage": limits.used,
-            "collectedAt": f"{limits.resets_at():%Y-%m-%d}T00:00:00Z",
+            "collectedAt": iso(self.account.now),
             "fetchStatus": "SUCCESS",
             "resetsAt": limits.resets_at().isoformat(timespec="milliseconds"),
         }

@@ -185,6 +185,7 @@ class _Filler:
     def _deal(self, row: Row, past: Past) -> Row:
         place = self.account.stage("deals", row["stage_id"])
         amount, original = row["amount"], row["amount_original"]
+        rate = amount / original if amount and original else None
         dates = past.get("closedate")
         props: Row = {
             "dealname": row["name"],
@@ -196,8 +197,8 @@ class _Filler:
             "amount_in_home_currency": text(amount),
             "amount": text(amount if original is None else original),
             "deal_currency_code": row["currency"],
-            "hs_exchange_rate": text(amount / original) if amount and original else None,
-            "hs_mrr": text(row["mrr"]),
+            "hs_exchange_rate": text(rate),
+            "hs_mrr": text(row["mrr"] / rate if row["mrr"] and rate else row["mrr"]),
             "hs_manual_forecast_category": row["forecast_category"],
             "notes_last_updated": time_text(row["last_activity_at"]),
             "notes_next_activity_date": noon(row["next_step_on"]),

@@ -18,7 +18,7 @@ from connectors.sandbox.hubspot.routes import Answers, Route, find
 from connectors.sandbox.hubspot.tokens import Tokens
 
 LONGEST_TARGET = 16_000
-PORT_REUSE_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 class Server:
@@ -53,9 +53,7 @@ class Server:
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.sandbox = self
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = Thread(
-            target=self._http.serve_forever, args=(PORT_REUSE_SECONDS,), daemon=True
-        )
+        self._thread = Thread(target=self._http.serve_forever, args=(POLL_SECONDS,), daemon=True)
         self._thread.start()
 
     def handle(self, request: Request) -> Reply:

@@ -15,7 +15,7 @@ from connectors.sandbox.hubspot.shelf import Record
 from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.truth_history import changes, deal_changes
 from connectors.sandbox.hubspot.truth_leads import leads_of
-from connectors.sandbox.hubspot.truth_lines import subscription_rows
+from connectors.sandbox.hubspot.truth_lines import home_mrr, subscription_rows
 from connectors.sandbox.hubspot.truth_links import company_of, lead_of
 from connectors.sandbox.hubspot.truth_stages import stage_rows
 from connectors.sandbox.hubspot.wire import day_in, parse_time
@@ -155,7 +155,7 @@ class _Reader:
             "amount": props.get("amount_in_home_currency"),
             "currency": props.get("deal_currency_code"),
             "amount_original": props.get("amount"),
-            "mrr": props.get("hs_mrr"),
+            "mrr": home_mrr(self.account, props.get("hs_mrr"), record),
             "forecast_category": props.get("hs_manual_forecast_category"),
             "next_step_on": self._day(props.get("notes_next_activity_date")),
             "last_activity_at": parse_time(props.get("notes_last_updated")),

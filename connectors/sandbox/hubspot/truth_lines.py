@@ -33,10 +33,12 @@ def subscription_rows(account: State, zone: ZoneInfo) -> Iterator[tuple[dict[str
             continue
         company = company_of(account, "deals", deal.id)
         if company and record.props.get("recurringbillingfrequency"):
-            yield _row(record, deal, company, zone), record
+            yield _row(account, record, deal, company, zone), record
 
 
-def _row(record: Record, deal: Record, company: str, zone: ZoneInfo) -> dict[str, Any]:
+def _row(
+    account: State, record: Record, deal: Record, company: str, zone: ZoneInfo
+) -> dict[str, Any]:
     props = record.props
     closed = parse_time(deal.props.get("closedate"))
     signed = None if closed is None else day_in(closed, zone)
@@ -46,12 +48,21 @@ def _row(record: Record, deal: Record, company: str, zone: ZoneInfo) -> dict[str
         "subscription_id": str(record.id),
         "account_id": company,
         "product": props.get("name"),
-        "mrr": _mrr(record),
-        "currency": props.get("hs_line_item_currency_code") or deal.props.get("deal_currency_code"),
+        "mrr": home_mrr(account, _mrr(record), deal),
+        "currency": account.currency,
         "signed_on": signed,
         "starts_on": starts,
         "ends_on": after(starts, props.get("hs_recurring_billing_period")),
     }
+
+
+def home_mrr(account: State, mrr: object, deal: Record) -> float | None:
+    """Turn monthly revenue in a deal's currency into the account's own."""
+    if not mrr:
+        return None
+    code = deal.props.get("deal_currency_code") or account.currency
+    rate = 1.0 if code == account.currency else float(str(deal.props["hs_exchange_rate"]))
+    return float(str(mrr)) * rate
 
 
 def _mrr(record: Record) -> float | None:
