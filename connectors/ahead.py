@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
@@ -19,9 +20,25 @@ def ahead(items: Iterable[T], size: int) -> Iterator[T]:
     >>> list(ahead(range(5), size=2))
     [0, 1, 2, 3, 4]
     """
+    yield from begun(items, size)
+
+
+def begun(items: Iterable[T], size: int) -> Iterator[T]:
+    """Yield as `ahead`, but let the producer begin at once, before the first item is wanted.
+
+    >>> list(begun(range(5), size=2))
+    [0, 1, 2, 3, 4]
+    """
     producer = _Producer(items, size)
     producer.thread.start()
+    taken = _taken(producer)
+    next(taken)  # into its try, so that dropping it ends the thread whenever that is
+    return taken
+
+
+def _taken(producer: "_Producer[T]") -> Iterator[T]:
     try:
+        yield _END  # type: ignore[misc]
         while (item := producer.ready.get()) is not _END:
             yield item  # type: ignore[misc]
         if producer.error is not None:
@@ -48,6 +65,8 @@ class _Producer(Generic[T]):
                 if not self._put(item):
                     return
         except BaseException as error:
+            # who keeps the error must not keep what the source holds: a producer of its own, say
+            traceback.clear_frames(error.__traceback__)
             self.error = error
         self._put(_END)
 

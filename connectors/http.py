@@ -36,8 +36,8 @@ class Authorization(Protocol):
 
 
 @dataclass
-class _Call:
-    """One call, however often it is sent."""
+class Call:
+    """One call, however often it is sent: ``arguments`` are those of `requests.Session.request`."""
 
     method: str
     path: str
@@ -48,6 +48,7 @@ class _Call:
 
     @property
     def place(self) -> str:
+        """Method and path, for messages."""
         return f"{self.method} {self.path}"
 
 
@@ -159,7 +160,7 @@ class Api:
             Whatever the judge gives up on, or a call that failed as often as is allowed.
 
         """
-        return self._ask(_Call("GET", checked_path(path), {"params": params}, bucket))
+        return self._ask(Call("GET", checked_path(path), {"params": params}, bucket))
 
     def post(
         self,
@@ -181,7 +182,7 @@ class Api:
         if self._reads.fullmatch(checked_path(path)) is None:
             raise ApiError(f"POST {path} was not sent: it is not on the list of calls that read")
         arguments = {"params": params, "data" if form else "json": body}
-        return self._ask(_Call("POST", path, arguments, bucket))
+        return self._ask(Call("POST", path, arguments, bucket))
 
     def now(self) -> datetime:
         """Return the time by the server's clock, in UTC; before the first reply by our own.
@@ -203,25 +204,25 @@ class Api:
         """
         return in_order(self._pool, work, items, ahead=2 * self._threads)
 
-    def _ask(self, call: _Call) -> Json:
+    def _ask(self, call: Call) -> Json:
         """Send a call until its reply is good, hopeless, or the attempts are used up."""
-        reason = ""
-        for attempt in range(self._attempts):
+        attempt = 0
+        while True:
             verdict = self._answer(call)
             if isinstance(verdict, Ok):
                 return verdict.value
             if isinstance(verdict, Fail):
                 raise verdict.error
-            reason = verdict.reason
-            if attempt + 1 < self._attempts:
-                self._wait(verdict, attempt, call.bucket)
-        raise ApiError(
-            f"{call.place} failed after {self._attempts} attempts (the last: {reason});"
-            " try again later, or see the status page of the service",
-            status=call.status,
-        )
+            attempt += 1
+            if attempt >= min(self._attempts, verdict.attempts or self._attempts):
+                raise ApiError(
+                    f"{call.place} failed after {attempt} attempts (the last: {verdict.reason});"
+                    " try again later, or see the status page of the service",
+                    status=call.status,
+                )
+            self._wait(verdict, attempt - 1, call.bucket)
 
-    def _answer(self, call: _Call) -> Verdict:
+    def _answer(self, call: Call) -> Verdict:
         """Send a call, and once more if its token was refused and a new one could be had."""
         used, verdict = self._send(call)
         refused = isinstance(verdict, Fail) and isinstance(verdict.error, CredentialsError)
@@ -232,7 +233,7 @@ class Api:
                 used, verdict = self._send(call)
         return verdict
 
-    def _send(self, call: _Call) -> tuple[Secret, Verdict]:
+    def _send(self, call: Call) -> tuple[Secret, Verdict]:
         """Send a call once and judge the reply."""
         self._take(call.bucket)
         used = Secret(self._authorization.header())

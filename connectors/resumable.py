@@ -15,7 +15,7 @@ import pandas as pd
 
 from connectors.lake.syncs import COUNTS
 from connectors.store import Marks, Staged, Store, SyncResult
-from kpi.conform import PROBLEMS
+from kpi.conform import PROBLEMS, REJECTED
 
 LISTED = 10_000
 """Problems kept in the list; beyond that they are only counted."""
@@ -40,6 +40,8 @@ class Resumable:
         How far it has come, in whatever words the connector likes (JSON values only).
     resumed : bool
         Whether an earlier sync is being continued.
+    dropped : dict
+        The state of an earlier sync that was begun under other settings and is not continued.
     """
 
     def __init__(self, store: Store, source: str, settings: str) -> None:
@@ -49,6 +51,7 @@ class Resumable:
         self.resumed = kept is not None and kept["settings"] == settings
         self._kept = kept if kept is not None and self.resumed else _fresh(settings)
         self.state: dict[str, Any] = self._kept["state"]
+        self.dropped: dict[str, Any] = {} if kept is None or self.resumed else dict(kept["state"])
 
     def add(
         self,
@@ -88,7 +91,10 @@ class Resumable:
             [[name, *row] for name, row in self._kept["counts"].items()],
             columns=["table", *COUNTS],
         )
-        problems = pd.DataFrame(self._kept["problems"], columns=PROBLEMS).drop_duplicates()
+        problems = _once(pd.DataFrame(self._kept["problems"], columns=PROBLEMS))
+        if not self._kept["unlisted"]:
+            rejected = problems.loc[problems["action"] == REJECTED, "table"].value_counts()
+            counts["rejected"] = counts["table"].map(rejected).fillna(0).astype("int64")
         staged = Staged(self._kept["versions"], counts, problems)
         return self.store.publish(staged, source=self.source, as_of=as_of, finished_at=finished_at)
 
@@ -111,7 +117,15 @@ class Resumable:
             return None
         except ValueError:  # of another make: begin anew, which is always right
             return None
-        return found if set(found) == set(_fresh("")) else None
+        whole = isinstance(found, dict) and set(found) == set(_fresh(""))
+        return found if whole else None
+
+
+def _once(problems: pd.DataFrame) -> pd.DataFrame:
+    """List what came in several chunks once; the row is that of a chunk, so the key tells."""
+    row = problems["row"].where(problems["key"].isna(), 0)
+    again = problems.assign(row=row).duplicated()
+    return problems[~again].reset_index(drop=True)
 
 
 def _fresh(settings: str) -> dict[str, Any]:

@@ -10,17 +10,20 @@ watermarks the earlier may be kept, and the next sync then fetches some records 
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from connectors.errors import StoreError
 from connectors.lake import commits, delta, syncs, upkeep
-from connectors.lake.changes import schema
+from connectors.lake.changes import about, schema
+from connectors.lake.commits import TRACKED
 from connectors.lake.syncs import Row, Which
 from kpi.conform import conform, no_problems
 from kpi.tables import DTYPES, TABLES, Table
@@ -199,15 +202,57 @@ class Store:
         )
         return SyncResult(row["sync_id"], as_of, staged.counts, staged.problems)
 
-    def staged(self, table: str, columns: list[str] | None = None) -> pd.DataFrame:
+    def staged(
+        self,
+        table: str,
+        columns: list[str] | None = None,
+        records: Collection[str] | None = None,
+    ) -> pd.DataFrame:
         """Return the rows of a table as they stand now, with what is staged and not yet published.
 
-        Empty where there is no such table yet.
+        Parameters
+        ----------
+        table : str
+            Canonical table; empty where there is none yet.
+        columns : list of str, optional
+            Default: all.
+        records : collection of str, optional
+            Ids of the records wanted; default: all.
         """
         names = columns or TABLES[table].names
         if not delta.is_table(self.path / table):
             return _frame(TABLES[table], [])[names]
-        return _frame(TABLES[table], delta.files(self.path / table), names)
+        return _frame(TABLES[table], delta.files(self.path / table), names, records)
+
+    def distinct(self, table: str, columns: list[str]) -> pd.DataFrame:
+        """Return each combination of values that rows have now, staged ones included, once."""
+        names = ", ".join(TABLES[table].column(name).name for name in columns)
+        with self._looking(table) as engine:
+            found = engine.sql(f"select distinct {names} from {table}").df()  # noqa: S608 - own names
+        kinds = {name: DTYPES[TABLES[table].column(name).kind] for name in columns}
+        typed: pd.DataFrame = found.astype(kinds)
+        return typed
+
+    def orphans(self, table: str) -> list[str]:
+        """Return the ids of leads or deals that have a history, staged or not, and are not there."""
+        key = TABLES[table].key[0]
+        with self._looking("history", table) as engine:
+            rows = engine.execute(
+                f"select distinct record_id from history h where coalesce(h.object, 'deal') = ? "  # noqa: S608 - own names
+                f"and not exists (select 1 from {table} t where t.{key} = h.record_id)",
+                [TRACKED[table]],
+            ).fetchall()
+        return sorted(row[0] for row in rows)
+
+    @contextmanager
+    def _looking(self, *tables: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open tables as they stand now for queries."""
+        with duckdb.connect() as engine:
+            for name in tables:
+                there = delta.is_table(self.path / name)
+                paths = delta.files(self.path / name) if there else []
+                engine.register(name, delta.dataset(paths, schema(TABLES[name])))
+            yield engine
 
     def syncs(self) -> pd.DataFrame:
         """Return one row per sync, oldest first.
@@ -338,9 +383,18 @@ def _named(given: str | Mapping[str, str], source: str) -> dict[str, str]:
     return {source: given} if isinstance(given, str) else dict(given)
 
 
-def _frame(table: Table, paths: list[str], names: list[str] | None = None) -> pd.DataFrame:
+def _frame(
+    table: Table,
+    paths: list[str],
+    names: list[str] | None = None,
+    records: Collection[str] | None = None,
+) -> pd.DataFrame:
     columns = [table.column(name) for name in names or table.names]
-    rows = delta.dataset(paths, schema(table)).to_table(columns=[c.name for c in columns])
+    found, chosen = delta.dataset(paths, schema(table)), [c.name for c in columns]
+    if records is None:
+        rows = found.to_table(columns=chosen)
+    else:
+        rows = about(table, found, pa.array(records, pa.string()), chosen)
     whole = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     frame = rows.to_pandas(types_mapper=whole.get)
     typed: pd.DataFrame = frame.astype({c.name: DTYPES[c.kind] for c in columns})

@@ -20,6 +20,7 @@ from connectors.secret import Secret, plain, redacted
 OWN = "*"
 LOCKED_FOR = 2.0  # seconds a locked record (423) is left alone at least
 AGAIN = {408, 423, 429, 477}
+WORDS = ("message", "error_description", "error", "exceptionMessage")  # where bodies keep them
 READ_AT_MOST = 5_000  # bytes of an error page
 ADVICE = {
     400: "this is a fault of the request: report it with this message",
@@ -56,12 +57,15 @@ class Again:
         None: only this call waits.
     reason : str
         What happened, for the message if it never gets better; empty: status and server's words.
+    attempts : int or None
+        How often the call is sent at most if it comes to this; None: as often as any.
 
     """
 
     after: float | None = None
     bucket: str | None = None
     reason: str = ""
+    attempts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ def _message(body: object) -> str:
     if isinstance(body, list):
         return _message(body[0]) if body else ""
     if isinstance(body, dict):
-        words = (body.get(key) for key in ("message", "error_description", "error"))
+        words = (body.get(key) for key in WORDS)
         return next((word for word in words if isinstance(word, str) and word), "")
     return body if isinstance(body, str) else ""
 

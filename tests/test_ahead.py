@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.ahead import ahead
+from connectors.ahead import ahead, begun
 
 SOON = 5.0
 """Seconds after which what should happen soon counts as not happening."""
@@ -70,6 +70,17 @@ def test_nothing_happens_before_the_first_item_is_wanted():
     time.sleep(0.02)
     assert (source.made, threading.active_count()) == (0, before)
     waiting.close()
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_begun_does_not_wait_for_the_first_item_to_be_wanted(taken):
+    """It fetches at once; dropping it ends the thread, also where nothing was ever taken."""
+    source = Source()
+    items = begun(source, 2)
+    assert soon(lambda: source.made == 3)
+    assert list(islice(items, taken)) == list(range(taken))
+    del items
+    assert soon(lambda: source.closed)
 
 
 def test_items_are_made_in_one_other_thread():
@@ -177,16 +188,18 @@ def test_an_interrupt_of_the_consumer_ends_the_producer(waiting):
         time.sleep(0.1)
         gate.set()
 
-    got = []
+    def consume():
+        timer.start()
+        for item in ahead(source, 2):
+            got.append(item)
+            if not waiting and item == 5:
+                time.sleep(SOON)
+
+    got, timer = [], threading.Timer(0.2, interrupt)
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(0.2, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            timer.start()
-            for item in ahead(source, 2):
-                got.append(item)  # noqa: PERF402 - as a consumer does
-                if not waiting and item == 5:
-                    time.sleep(SOON)
+            consume()
     finally:
         signal.signal(signal.SIGINT, usual)
         timer.join()

@@ -86,3 +86,27 @@ def test_every_chart_is_drawn_by_lab(name, titles, tmp_path):
         assert lab.page.locator(".vega-embed").count() == len(titles)
         assert lab.offsite == []
         assert lab.errors == []
+
+
+def test_the_connect_board_checks_and_syncs_at_a_click(tmp_path):
+    """Its buttons do what its methods do; a second sync brings nothing new."""
+    with open_lab(ROOT / "notebooks" / "00_connect.ipynb", work_dir=tmp_path) as lab:
+        lab.run_all()
+        page = lab.page
+        lab.screenshot("00_first")
+        button = page.locator(".rf-board button[title=Sync]")
+        button.wait_for()
+        button.scroll_into_view_if_needed()
+        lab.screenshot("00_synced")
+        page.locator(".rf-board button[title=Check]").click()
+        page.wait_for_function(
+            "document.querySelector('.rf-board pre')?.innerText.includes('HubSpot account')"
+        )
+        button.click()
+        page.wait_for_function(
+            "document.querySelector('.rf-board table.rf')?.innerText.includes('1,995')"
+        )
+        lab.screenshot("00_clicked")
+        assert "new" not in page.locator(".rf-board table.rf").inner_text()
+        assert lab.offsite == []
+        assert lab.errors == []

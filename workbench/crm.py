@@ -1,22 +1,30 @@
 """The commands that talk to a CRM: `sync`, `check hubspot` and `sandbox`."""
 
+import atexit
 import json as json_text
+import os
 import sys
-import threading
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
 
 import connectors
 from connectors import ConnectorError, DailyLimitError, FileError, Store, hubspot
-from connectors.progress import Progress, bars, silent
+from connectors.progress import bars
 from connectors.sandbox import hubspot as sandbox
+from kpi import TableError
 from workbench.report.notebook import SAMPLES
 
 STOPPED = 3
 """Exit code of a sync that a daily limit stopped, with its progress kept."""
+INTERRUPTED = (
+    "stopped by you; what was fetched is kept: run the same command, and it goes on from here"
+)
 
 Source = Annotated[str, typer.Argument(help="The CRM: hubspot.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store; made if needed.")]
@@ -38,7 +46,11 @@ def sync(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
-    """Bring a store up to date with a CRM: everything at first, then what changed. Only reads."""
+    """Bring a store up to date with a CRM: everything at first, then what changed. Only reads.
+
+    Exit code: 0 complete; 3 stopped by the calls of the day (run it again later); 1 otherwise.
+    """
+    began = monotonic()
     try:
         report = connectors.sync(
             source,
@@ -47,34 +59,26 @@ def sync(
             full=full,
             fields=_fields(field or []),
             lag_seconds=lag,
-            progress=_progress(quiet=json),
+            progress=bars,
         )
-    except ConnectorError as error:
-        stopped = isinstance(error, DailyLimitError)
-        typer.echo(f"reverse-funnel: {error}", err=True)
-        if json:
-            _line({"complete": False, "stopped": stopped, "error": str(error)})
-        raise typer.Exit(STOPPED if stopped else 1) from None
-    if not json:
-        typer.echo(str(report))
-    elif report.refused:
-        for name, why in report.refused.items():
-            typer.echo(f"reverse-funnel: not read: {name}: {why}", err=True)
+    except (ConnectorError, TableError, KeyboardInterrupt) as error:
+        raise _ended(error, store if json else None, monotonic() - began) from None
     if json:
-        _line(report.to_dict())
+        _complain(f"not read: {name}: {why}" for name, why in report.refused.items())
+        _line({**report.to_dict(), "stopped": False})
+    else:
+        typer.echo(f"{report}\n\nNext: {_next(report, store)}")
     raise typer.Exit(0 if report.complete else 1)
 
 
 def check_crm(source: str, store: Path | None) -> None:
     """Test the token and the account, and compare the store with it if one is given."""
-    client, limits = hubspot.connect(prompt=sys.stdin.isatty())
+    client, limits = hubspot.connect()
     with client.api:
-        found = hubspot.check(
-            client, limits, None if store is None else Store(store), _progress(quiet=False)
-        )
+        found = hubspot.check(client, limits, None if store is None else Store(store), bars)
     typer.echo(str(found))
     if store is not None and not Store.exists(store):
-        typer.echo(f"{store} is not a store yet: reverse-funnel sync {source} --store {store}")
+        typer.echo(f"\n{store} is no store yet: reverse-funnel sync {source} --store {store}")
     raise typer.Exit(0 if found.usable and found.agrees else 1)
 
 
@@ -87,25 +91,82 @@ def serve(
     if source not in connectors.SOURCES:
         raise ConnectorError(f"sandbox: no source {source!r}; expected {list(connectors.SOURCES)}")
     found = connectors.read_folder(data)
-    account = sandbox.Account.from_tables(found.frames)
-    with sandbox.serve(account, port=port) as server:
-        typer.echo(f"A HubSpot account with the company of {data} is at {server.url}")
-        typer.echo("In another terminal:")
-        typer.echo(f"  export HUBSPOT_URL={server.url} HUBSPOT_TOKEN=pat-na1-local")
-        typer.echo("  reverse-funnel sync hubspot --store out/hubspot")
-        typer.echo("Ctrl-C ends it.")
+    now = None if found.as_of is None else f"{found.as_of}T18:00:00Z"
+    try:
+        server = sandbox.serve(sandbox.Account.from_tables(found.frames, now=now), port=port)
+    except (OSError, OverflowError) as error:
+        raise ConnectorError(
+            f"sandbox: port {port} of 127.0.0.1 cannot be had; give another one with --port"
+        ) from error
+    with server:
+        typer.echo(
+            f"A made-up HubSpot account is at {server.url}. In another terminal:\n\n"
+            f"  export HUBSPOT_URL={server.url} HUBSPOT_TOKEN={sandbox.TOKEN}\n"
+            "  reverse-funnel check hubspot\n"
+            "  reverse-funnel sync hubspot --store out/sandbox\n\n"
+            "Ctrl-C ends it."
+        )
         try:
-            threading.Event().wait()
+            Event().wait()
         except KeyboardInterrupt:
             typer.echo("\nEnded.")
 
 
-def _progress(*, quiet: bool) -> Progress:
-    return bars if sys.stderr.isatty() and not quiet else silent
+def _ended(error: BaseException, store: Path | None, seconds: float) -> typer.Exit:
+    """Say why a sync did not come to its end; with a store, as a line of JSON too."""
+    stopped = isinstance(error, DailyLimitError)
+    words = INTERRUPTED if isinstance(error, KeyboardInterrupt) else str(error)
+    _complain([words])
+    if store is not None:
+        resets = error.resets_at if isinstance(error, DailyLimitError) else None
+        _line(
+            {
+                "complete": False,
+                "stopped": stopped,
+                "error": words,
+                "resets_at": None if resets is None else resets.isoformat(),
+                "rows": _rows(store),
+                "calls": None,
+                "seconds": round(seconds, 3),
+                "rejected": 0,
+            }
+        )
+    return typer.Exit(STOPPED if stopped else 1)
+
+
+def _rows(store: Path) -> dict[str, int]:
+    """Count what a reader of the store finds, by table: the sync before, if there was one."""
+    try:
+        found = Store(store).frames() if Store.exists(store) else {}
+    except ConnectorError:
+        return {}
+    return {name: len(frame) for name, frame in found.items()}
+
+
+def _next(report: hubspot.SyncReport, store: Path) -> str:
+    if report.refused:
+        return "grant what is missing, then run the same command again"
+    return f"reverse-funnel demo --data {store}"
+
+
+def _complain(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        typer.echo(f"reverse-funnel: {sentence}", err=True)
 
 
 def _line(found: dict[str, Any]) -> None:
+    """Print one line of JSON, after everything else."""
+    sys.stderr.flush()
     typer.echo(json_text.dumps(found, ensure_ascii=False))
+    atexit.register(_quiet)
+
+
+def _quiet() -> None:
+    """Let nothing follow: DuckDB may complain of leaks while the interpreter shuts down."""
+    sys.stdout.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
 
 
 def _day(text: str | None) -> date | None:

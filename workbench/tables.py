@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from connectors.hubspot import SyncReport
+from connectors.hubspot import Check, SyncReport
 from kpi import Snapshot, stage_conversion
 from kpi.funnel import Mode
 from kpi.planning import FunnelModel, Plan
@@ -17,6 +17,8 @@ RULES = {
     "any": "any stage",
     "linear": "linear",
 }
+
+CENT = 0.005
 
 
 def rate_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -111,12 +113,44 @@ def sync_table(report: SyncReport) -> pd.DataFrame:
     return shown.map(whole_text).rename_axis(index=None, columns="table")
 
 
+def access_table(check: Check) -> pd.DataFrame:
+    """What the token may read, object by object, and the scope it takes."""
+    words = {"": "yes", "scope": "NO", "absent": "not in this account"}
+    shown = check.access.assign(**{"may read": check.access["why"].map(words)})
+    return shown[["object", "may read", "scope"]].pipe(_headed, "object")
+
+
+def pipelines_table(check: Check) -> pd.DataFrame:
+    """The deal pipelines: how many stages, and which of them mean won and lost."""
+    shown = check.pipelines[["label", "stages", "won", "lost"]].rename(
+        columns={"label": "pipeline"}
+    )
+    return shown.fillna(MISSING).pipe(_headed, "pipeline")
+
+
 def problems_table(problems: pd.DataFrame) -> pd.DataFrame:
     """What could not come as it was, counted by reason, the most frequent first."""
+    if problems.empty:
+        return pd.DataFrame({"rows": ["0"]}, index=["no row and no value was rejected"])
     keys = ["table", "column", "reason", "action"]
     counted = problems.groupby(keys, dropna=False).size().sort_values(ascending=False)
     shown = counted.rename("rows").reset_index()
     return shown.assign(rows=[whole_text(v) for v in shown["rows"]]).pipe(_headed, "table")
+
+
+def reconciliation_table(check: Check) -> pd.DataFrame:
+    """How far the store agrees with the account: records, and amounts by outcome."""
+    rows = [
+        [f"{row.object}, records", whole_text(row.hubspot), whole_text(row.store), row.difference]
+        for row in each(check.counts)
+    ]
+    for outcome in ("won", "open") if len(check.amounts) else ():
+        part = check.amounts[check.amounts["outcome"] == outcome]
+        theirs, ours = part["hubspot_amount"].sum(), part["store_amount"].sum()
+        off = int((part["difference"].abs() >= CENT).sum())
+        rows.append([f"deals {outcome}, amount", f"{theirs:,.0f}", f"{ours:,.0f}", off])
+    columns = ["", "in HubSpot", "in the store", "differences"]
+    return pd.DataFrame(rows, columns=columns).pipe(_headed, "")
 
 
 def quality_table(quality: pd.DataFrame) -> pd.DataFrame:

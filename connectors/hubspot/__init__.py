@@ -23,9 +23,9 @@ from connectors.hubspot.frames import (
     stages,
     subscriptions,
 )
-from connectors.hubspot.report import SyncReport
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.sync import Sync
+from connectors.sync_report import SyncReport
 
 __all__ = [
     "VERSION",

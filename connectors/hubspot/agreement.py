@@ -64,7 +64,8 @@ def agreement(
         Shows how far it is.
     """
     frames = store.frames()
-    counts, differences = [], []
+    counts: list[list[Any]] = []
+    differences: list[pd.DataFrame] = []
     amounts = pd.DataFrame()
     for kind in ("owners", "companies", _lead_kind(frames["stages"]), "deals", "meetings"):
         table = TABLES.get(kind, kind)
@@ -97,9 +98,10 @@ def _theirs(
     """Return an object's records as the account has them now, in the columns of the store."""
     if kind == "owners":
         return conform(kind, owners(client.owners())).frame
-    reached = _reached(client) if kind == "contacts" else frozenset()
+    reached: frozenset[str] = _reached(client) if kind == "contacts" else frozenset()
     properties = ["lifecyclestage"] if kind == "contacts" else asked(kind, reading, ())
-    found, records = [], []
+    found: list[pd.DataFrame] = []
+    records: list[Record] = []
     bar = progress(f"{kind} compared".replace("_", " "), client.count(kind))
     try:
         for page, after in client.pages(kind, properties):
@@ -116,7 +118,7 @@ def _theirs(
 def _reached(client: HubSpot) -> frozenset[str]:
     return next(
         (reached_stages(p) for p in client.properties("contacts") if p["name"] == LIFECYCLE),
-        frozenset(),
+        frozenset[str](),
     )
 
 

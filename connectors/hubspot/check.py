@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from connectors.aligned import aligned, cell, times
-from connectors.errors import ScopeError
+from connectors.errors import ApiError, ScopeError
 from connectors.hubspot.agreement import agreement
 from connectors.hubspot.client import HubSpot
-from connectors.hubspot.limits import Limits
+from connectors.hubspot.limits import UNSTATED, Limits
 from connectors.hubspot.records.reading import Reading
 from connectors.hubspot.records.stages import stages
 from connectors.progress import Progress, silent
@@ -39,7 +39,8 @@ class Check:
     account : dict
         ``portal, time_zone, currency, currencies``.
     access : DataFrame
-        One row per object: ``object, scope, granted``.
+        One row per object: ``object, scope, granted`` and ``why`` not: ``scope`` (the token lacks
+        it) or ``absent`` (the account has no such object).
     pipelines : DataFrame
         One row per deal pipeline: ``pipeline_id, label, stages, won, lost`` (labels of the stages).
     limits : Limits
@@ -83,21 +84,20 @@ class Check:
         told, limits = self.account, self.limits
         others = f" (also {', '.join(told['currencies'])})" if told["currencies"] else ""
         calls, seconds = limits.burst
+        burst = "no limit stated" if limits.burst == UNSTATED else f"{calls:,} in {seconds:.0f} s"
         left = f"; {cell(limits.left)} of {cell(limits.daily)} left today" if limits.daily else ""
         return [
             f"HubSpot account {told['portal']}",
             f"  time zone  {told['time_zone']}",
             f"  currency   {told['currency']}{others}",
-            f"  calls      {calls:,} in {seconds:.0f} s, 5 searches a second{left}",
+            f"  calls      {burst}, 5 searches a second{left}",
         ]
 
     def _access(self) -> list[str]:
-        rows = [
-            [row["object"], "yes" if row["granted"] else "NO", row["scope"]]
-            for row in self.access.to_dict("records")
-        ]
+        words = {"": "yes", "scope": "NO", "absent": "not in this account"}
+        rows = [[r["object"], words[r["why"]], r["scope"]] for r in self.access.to_dict("records")]
         lines = aligned(rows, ["object", "may read", "scope"])
-        missing = sorted(set(self.access.loc[~self.access["granted"], "scope"]))
+        missing = sorted(set(self.access.loc[self.access["why"] == "scope", "scope"]))
         if missing:
             lines += [f"MISSING: add {', '.join(missing)} to the app's scopes in HubSpot."]
         if not self.access.set_index("object")["granted"]["leads"]:
@@ -106,7 +106,9 @@ class Check:
 
     def _pipelines(self) -> list[str]:
         columns = ["label", "stages", "won", "lost", "pipeline_id"]
-        rows = self.pipelines[columns].to_numpy(dtype="object").tolist() if len(self.pipelines) else []
+        rows = (
+            self.pipelines[columns].to_numpy(dtype="object").tolist() if len(self.pipelines) else []
+        )
         return aligned(rows, ["pipeline", "stages", "won", "lost", "id"]) if rows else []
 
     def _agreement(self) -> list[str]:
@@ -145,8 +147,8 @@ class Check:
             + [row[name] for name in names]
             for row in shown
         ]
-        head = ["pipeline", "month", "deals", "HubSpot", "store", "HubSpot", "store", "difference"]
-        head = [*head[:3], "in HubSpot", "in store", f"{money} in HubSpot", "in store", "difference"]
+        head = ["pipeline", "month", "deals", "in HubSpot", "in store"]
+        head += [f"{money} in HubSpot", "in store", "difference"]
         return [*lines, "", *aligned(rows, head), *_more(len(off), "sum")]
 
     def _named(self) -> list[str]:
@@ -214,11 +216,15 @@ def _access(client: HubSpot) -> pd.DataFrame:
                 client.owners()
             else:
                 next(client.pages(name, ["hs_object_id"]))
-            granted = True
+            why = ""
         except ScopeError:
-            granted = False
-        rows.append([name, scope, granted])
-    return pd.DataFrame(rows, columns=["object", "scope", "granted"])
+            why = "scope"
+        except ApiError as error:
+            if error.status not in (403, 404):
+                raise
+            why = "absent"
+        rows.append([name, scope, not why, why])
+    return pd.DataFrame(rows, columns=["object", "scope", "granted", "why"])
 
 
 def _pipelines(client: HubSpot) -> pd.DataFrame:

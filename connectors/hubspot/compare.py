@@ -6,6 +6,7 @@ associations changed, which leave a record's modified date as it was; whatever a
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,6 @@ from connectors.hubspot.context import TABLES, Account
 from connectors.hubspot.records.columns import texts
 from connectors.hubspot.records.deals import deals
 from connectors.hubspot.records.leads import leads_from_objects
-from connectors.hubspot.records.links import lead_links
 from connectors.hubspot.save import Saver
 from connectors.hubspot.streams import READY
 from kpi.conform import conform
@@ -69,14 +69,14 @@ class Comparison:
         Every record the account has.
     stale : set of str
         Those to be read again.
-    survivor : dict of str to str
-        Record by the id of one merged into it.
+    merged : set of str
+        Ids of records merged into others.
     """
 
     def __init__(self, saver: Saver, kind: str, floor: int | None, since: int | None) -> None:
         self.seen: set[str] = set()
         self.stale: set[str] = set()
-        self.survivor: dict[str, str] = {}
+        self.merged: set[str] = set()
         self._saver, self._kind = saver, kind
         self._floor, self._since = _moment(floor), _moment(since)
         key = CANONICAL[TABLES[kind]].key[0]
@@ -104,8 +104,7 @@ class Comparison:
     def _look(self, records: list[Record]) -> None:
         for record in records:
             self.seen.add(str(record["id"]))
-            for other in (record["properties"].get(MERGED) or "").split(";"):
-                self.survivor[other] = str(record["id"])
+            self.merged.update(_merged(record))
         rows = _shaped(self._saver.account, self._kind, records)
         is_held = rows.index.isin(self._held.index)
         known = rows[is_held]
@@ -155,11 +154,8 @@ def _links(saver: Saver, kind: str, stored: pd.DataFrame) -> pd.DataFrame:
     """Return the links of records as they are in the account now."""
     key = CANONICAL[TABLES[kind]].key[0]
     frame = pd.DataFrame({key: texts(stored.index), "created_at": stored["created_at"].array})
-    if kind == "deals":
-        frame = saver.with_deal_links(frame)
-    else:
-        frame = lead_links(frame, kind, saver.linked(kind, "companies", frame[key].tolist()))
-    return frame.set_index(key)[LINKED[kind]]
+    linked = partial(saver.with_lead_links, kind) if kind != "deals" else saver.with_deal_links
+    return linked(frame).set_index(key)[LINKED[kind]]
 
 
 def _differing(told: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
@@ -169,22 +165,22 @@ def _differing(told: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
     return found
 
 
-def became(client: HubSpot, kind: str, gone: Collection[str], survivor: dict[str, str]) -> Gone:
+def became(client: HubSpot, kind: str, gone: Collection[str], merged: Collection[str] = ()) -> Gone:
     """Tell what became of records that the list of all records lacks.
 
     A record that can still be read is there after all; one that can be read as archived was
-    archived; one that another names was merged into it. What is left has no trace: HubSpot deletes
-    so for privacy.
+    archived; one that another names was merged into it: `merged` are those known already, and a
+    merged id may also be answered with the record it became. What is left has no trace: HubSpot
+    deletes so for privacy.
     """
-    there = _readable(client, kind, gone, archived=False)
+    there, into = _readable(client, kind, gone, archived=False)
     left = [i for i in gone if i not in there]
-    archived = _readable(client, kind, left, archived=True)
-    merged = [i for i in left if i in survivor]
-    kept = {*archived, *merged}
+    archived, beside = _readable(client, kind, left, archived=True)
+    absorbed = {*merged, *into, *beside}
     return Gone(
-        [i for i in left if i in archived and i not in survivor],
-        merged,
-        [i for i in left if i not in kept],
+        [i for i in left if i in archived and i not in absorbed],
+        [i for i in left if i in absorbed],
+        [i for i in left if i not in archived and i not in absorbed],
     )
 
 
@@ -192,11 +188,21 @@ def _moment(milliseconds: int | None) -> pd.Timestamp:
     return EPOCH if milliseconds is None else pd.Timestamp(milliseconds, unit="ms", tz="UTC")
 
 
-def _readable(client: HubSpot, kind: str, ids: Collection[str], *, archived: bool) -> set[str]:
+def _readable(
+    client: HubSpot, kind: str, ids: Collection[str], *, archived: bool
+) -> tuple[set[str], set[str]]:
+    """Return the ids of the records that answer, and those merged into them."""
+
     def one(part: list[str]) -> list[Record]:
-        return client.read(kind, part, ["hs_object_id"], archived=archived)
+        return client.read(kind, part, [MERGED], archived=archived)
 
     found: list[dict[str, Any]] = []
     for page in client.api.map(one, batches(ids, READ)):
         found += page
-    return {str(record["id"]) for record in found}
+    merged = {other for record in found for other in _merged(record)}
+    return {str(record["id"]) for record in found}, merged
+
+
+def _merged(record: Record) -> list[str]:
+    """Return the ids of the records merged into this one."""
+    return str(record["properties"].get(MERGED) or "").split(";")

@@ -14,10 +14,10 @@ from connectors.hubspot.records.stages import (
     reached_stages,
     stage_dates,
     stages,
-    with_deleted,
 )
 from connectors.hubspot.settings import Settings, check_fields
 from connectors.hubspot.streams import Wanted
+from connectors.kept_stages import with_deleted
 from connectors.store import Store
 from kpi.definitions import Count, Definitions
 
@@ -145,9 +145,18 @@ def _add_stages(
         lifecycle = next((p for p in available["contacts"] if p["name"] == "lifecyclestage"), None)
         account.reached = reached_stages(lifecycle or {})
     found = stages(deal_pipelines, lead_pipelines, lifecycle)
-    account.stages = with_deleted(found, earlier)
+    is_unread = earlier["object"].isin(_unread(account))
+    account.stages = with_deleted(found, earlier[~is_unread])
+    if is_unread.any():
+        account.stages = pd.concat([account.stages, earlier[is_unread]], ignore_index=True)
     names = [p["name"] for p in available.get("deals", ())]
     account.dates = stage_dates(names, account.stages)
+
+
+def _unread(account: Account) -> list[str]:
+    """Say whose stages could not be read, as the table of stages words it."""
+    missing = {"deal": "pipelines" in account.refused, "lead": account.leads is None}
+    return [name for name, is_missing in missing.items() if is_missing]
 
 
 def _with_lifecycle(definitions: Definitions) -> Definitions:

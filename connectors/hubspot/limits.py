@@ -27,6 +27,7 @@ WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0}
 MISSING_SCOPE = re.compile(
     r"required all|all required scopes|required '.+' scope|proper permissions|MISSING_SCOPES"
 )
+REQUIRED = ("requiredScopes", "requiredGranularScopes")
 SCOPE = re.compile(r"\b(?:crm|oauth|sales|tickets|e-commerce)(?:\.[\w-]+)+\b")
 
 
@@ -51,7 +52,7 @@ class Limits:
         self.left: int | None = None
         self.time_zone: str | None = None
         self.burst = BURST
-        self._met = False
+        self._known = False  # a limit was stated, or met
         self._changing = threading.Lock()
 
     def seen(self, response: requests.Response) -> None:
@@ -62,8 +63,11 @@ class Limits:
         left = _whole(response, "X-HubSpot-RateLimit-Daily-Remaining")
         with self._changing:
             if calls and interval:
+                self._known = True
                 self._keep_to((calls, interval / 1000))
-            elif response.ok and not self._met and not _is_search(response):
+            elif (
+                response.ok and self.burst == BURST and not self._known and not _is_search(response)
+            ):
                 self._keep_to(UNSTATED)
             if daily is not None:
                 self.daily = daily
@@ -93,7 +97,7 @@ class Limits:
         if "DAILY" in words:
             return Fail(self._day_is_over(response))
         with self._changing:
-            self._met = True
+            self._known = True
             if self.burst == UNSTATED:
                 self._keep_to(BURST)
         asked = retry_after(response)
@@ -133,11 +137,13 @@ def _missing(response: requests.Response, body: dict[str, Any]) -> ScopeError:
 
 
 def _scopes(value: object) -> Iterator[str]:
+    """Find scopes: words that look like one, and whatever HubSpot lists as required."""
     if isinstance(value, str):
         yield from SCOPE.findall(value)
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from _scopes(part)
+        for name, part in value.items():
+            listed = name in REQUIRED and isinstance(part, list)
+            yield from (map(str, part) if listed else _scopes(part))
     elif isinstance(value, list):
         for part in value:
             yield from _scopes(part)
@@ -157,4 +163,4 @@ def _is_search(response: requests.Response) -> bool:
 
 def _whole(response: requests.Response, name: str) -> int | None:
     text = response.headers.get(name, "")
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -6,7 +6,7 @@ import pandas as pd
 
 from connectors.errors import ScopeError
 from connectors.hubspot.client import Links, Record
-from connectors.hubspot.context import Account
+from connectors.hubspot.context import TABLES, Account
 from connectors.hubspot.records import links
 from connectors.hubspot.records.deals import deals
 from connectors.hubspot.records.history import deal_history, lead_history
@@ -17,6 +17,10 @@ from connectors.hubspot.records.subscriptions import subscriptions
 from connectors.hubspot.records.values import number
 from connectors.hubspot.streams import Wanted, named
 from connectors.resumable import Resumable
+from kpi.tables import TABLES as CANONICAL
+
+LINK = {"companies": "account_id", "contacts": "lead_id", "leads": "lead_id", "deals": "deal_id"}
+"""The column that associations with an object fill."""
 
 
 class Saver:
@@ -32,7 +36,6 @@ class Saver:
 
     def __init__(self, account: Account, run: Resumable) -> None:
         self.account, self.run = account, run
-        self._leads: pd.DataFrame | None = None
         self._active = account.stages[account.stages["active"].fillna(value=True)]
 
     def save(self, kind: str, records: list[Record]) -> set[str]:
@@ -59,18 +62,15 @@ class Saver:
 
     def leads_of_contacts(self, contacts: Links) -> dict[str, list[links.Candidate]]:
         """Return the leads of the contacts that records are associated with."""
-        if self._leads is None:
-            self._leads = self.run.store.staged("leads", ["lead_id", "created_at"])
         people = {str(row["toObjectId"]) for rows in contacts.values() for row in rows}
         if self.account.leads == "leads":
             of_people = self.linked("contacts", "leads", sorted(people))
             ids = {str(row["toObjectId"]) for rows in of_people.values() for row in rows}
-            return links.leads_by_contact(self._among(ids), of_people)
-        return links.leads_by_contact(self._among(people))
+            return links.leads_by_contact(self._created(ids), of_people)
+        return links.leads_by_contact(self._created(people))
 
-    def _among(self, ids: Collection[str]) -> pd.DataFrame:
-        assert self._leads is not None
-        return self._leads[self._leads["lead_id"].isin(ids)]
+    def _created(self, leads: set[str]) -> pd.DataFrame:
+        return self.run.store.staged("leads", ["lead_id", "created_at"], leads)
 
     def _companies(self, kind: str, records: list[Record]) -> set[str]:  # noqa: ARG002
         frame = accounts(records, self.account.reading)
@@ -84,10 +84,9 @@ class Saver:
         else:
             frame = leads_from_contacts(records, reading, self.account.reached)
         ids = frame["lead_id"].tolist()
-        frame = links.lead_links(frame, kind, self.linked(kind, "companies", ids))
+        frame = self.with_lead_links(kind, frame)
         history = lead_history(kind, records, reading, set(ids))
         self.run.add({"leads": frame, "history": history})
-        self._leads = None
         return set(ids)
 
     def _deals(self, kind: str, records: list[Record]) -> set[str]:
@@ -105,7 +104,24 @@ class Saver:
         ids = frame["deal_id"].tolist()
         companies = self.linked("deals", "companies", ids)
         contacts = self.linked("deals", "contacts", ids)
-        return links.deal_links(frame, companies, contacts, self.leads_of_contacts(contacts))
+        frame = links.deal_links(frame, companies, contacts, self.leads_of_contacts(contacts))
+        return self._with_kept(frame, "deals")
+
+    def with_lead_links(self, kind: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return leads (HubSpot's leads or contacts) with ``account_id`` as it is now."""
+        companies = self.linked(kind, "companies", frame["lead_id"].tolist())
+        return self._with_kept(links.lead_links(frame, kind, companies), kind)
+
+    def _with_kept(self, frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+        """Where associations may not be read, keep what the store knows of them."""
+        refused = {LINK[end] for end in LINK if f"{kind} to {end}" in self.account.refused}
+        if "contacts to leads" in self.account.refused:
+            refused.add("lead_id")
+        key = CANONICAL[TABLES[kind]].key[0]
+        for column in sorted(refused & set(frame.columns) - {key}):
+            held = self.run.store.staged(TABLES[kind], [key, column]).set_index(key)[column]
+            frame = frame.assign(**{column: frame[key].map(held).astype("str")})
+        return frame
 
     def _meetings(self, kind: str, records: list[Record]) -> set[str]:
         frame = meetings(records, self.account.reading)
@@ -118,17 +134,16 @@ class Saver:
             self.linked(kind, "deals", ids),
             self.leads_of_contacts(contacts),
         )
-        self.run.add({kind: frame})
+        self.run.add({kind: self._with_kept(frame, kind)})
         return set(ids)
 
     def _line_items(self, kind: str, records: list[Record]) -> set[str]:
         """Save the lines that recur, of won deals; any other of these lines leaves."""
         ids = [str(record["id"]) for record in records]
-        linked = self.linked(kind, "deals", ids)
+        linked = self.account.client.links(kind, "deals", ids)  # without them nothing is known
         deal_of = {line: deal for line, rows in linked.items() if (deal := links.lowest(rows))}
         names = ["deal_id", "outcome", "account_id", "currency", "close_date"]
-        held = self.run.store.staged("deals", names)
-        held = held[held["deal_id"].isin(set(deal_of.values()))]
+        held = self.run.store.staged("deals", names, set(deal_of.values()))
         home = self.account.reading.currency
         found = subscriptions(records, deal_of, held, home, self._rates(held, home))
         kept = set(found.frame["subscription_id"])

@@ -16,15 +16,12 @@ Every line is optional; without a file the defaults hold::
     size = "size_class"
 """
 
-import hashlib
-import json
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from connectors import crm_settings
 from connectors.errors import FileError
-from connectors.exports.read_options import check_keys, meant
 
 FILE = "hubspot.toml"
 LEADS = ("auto", "leads", "contacts")
@@ -47,7 +44,7 @@ CHOSEN: dict[str, tuple[str, ...]] = {
     "accounts": ("region", "size", "industry", "billing_account_id"),
 }
 
-Fields = Mapping[str, Mapping[str, str]]
+Fields = crm_settings.Fields
 
 
 @dataclass(frozen=True)
@@ -77,11 +74,10 @@ class Settings:
         """Refuse what no sync could mean."""
         if self.leads not in LEADS:
             raise FileError(f"{FILE}: leads = {self.leads!r}; expected one of {list(LEADS)}")
-        for name in ("lag_seconds", "refresh_hours"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 0:
-                raise FileError(f"{FILE}: {name} = {value!r}; expected a whole number, 0 or more")
-        object.__setattr__(self, "fields", _checked(self.fields))
+        whole = {"lag_seconds": self.lag_seconds, "refresh_hours": self.refresh_hours}
+        crm_settings.check_whole(whole, FILE)
+        chosen = crm_settings.checked_fields(self.fields, CHOSEN, FILE, "property")
+        object.__setattr__(self, "fields", chosen)
 
     @classmethod
     def read(cls, folder: str | Path) -> "Settings":
@@ -92,25 +88,12 @@ class Settings:
         FileError
             If the file cannot be read or says what cannot be meant.
         """
-        path = Path(folder) / FILE
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
-            return cls()
-        except OSError as error:
-            raise FileError(f"{path}: cannot be read ({error.strerror})") from error
-        except UnicodeDecodeError as error:
-            raise FileError(f"{path}: not UTF-8 text; save it as UTF-8") from error
-        return cls.from_text(text)
+        return cls.from_text(crm_settings.read_text(folder, FILE))
 
     @classmethod
     def from_text(cls, text: str) -> "Settings":
         """Read the text of a `hubspot.toml`."""
-        try:
-            raw = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise FileError(f"{FILE}: not valid TOML: {error}") from error
-        return cls(**check_keys(raw, [one.name for one in fields(cls)], FILE))
+        return cls(**crm_settings.parsed(text, [one.name for one in fields(cls)], FILE))
 
     def write(self, folder: str | Path) -> None:
         """Write the settings into a store's folder.
@@ -120,11 +103,7 @@ class Settings:
         FileError
             If the file cannot be written.
         """
-        path = Path(folder) / FILE
-        try:
-            path.write_text(self.to_toml() + "\n", encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"{path}: cannot be written ({error.strerror})") from error
+        crm_settings.write_text(folder, FILE, self.to_toml())
 
     def to_toml(self) -> str:
         """Write the settings in the grammar of the file, in a fixed order.
@@ -137,12 +116,9 @@ class Settings:
         [fields.deals]
         segment = "industry_vertical"
         """
-        lines = [f"leads = {_quote(self.leads)}"]
+        lines = [f"leads = {crm_settings.quoted(self.leads)}"]
         lines += [f"lag_seconds = {self.lag_seconds}", f"refresh_hours = {self.refresh_hours}"]
-        for table, chosen in self.fields.items():
-            lines += ["", f"[fields.{table}]"]
-            lines += [f"{column} = {_quote(name)}" for column, name in chosen.items()]
-        return "\n".join(lines)
+        return "\n".join(lines + crm_settings.fields_toml(self.fields))
 
     def with_fields(self, chosen: Fields) -> "Settings":
         """Return settings in which these fields are chosen too, over those already chosen.
@@ -150,14 +126,11 @@ class Settings:
         >>> Settings().with_fields({"leads": {"channel": "utm"}}).fields
         {'leads': {'channel': 'utm'}}
         """
-        tables = {*self.fields, *chosen}
-        merged = {t: {**self.fields.get(t, {}), **chosen.get(t, {})} for t in tables}
-        return replace(self, fields=merged)
+        return replace(self, fields=crm_settings.merged(self.fields, chosen))
 
     def fingerprint(self) -> str:
         """Eight letters that change with what changes the rows: then everything is read anew."""
-        meant_rows = json.dumps([self.leads, self.fields], sort_keys=True)
-        return hashlib.sha256(meant_rows.encode()).hexdigest()[:8]
+        return crm_settings.fingerprint([self.leads, self.fields])
 
 
 def check_fields(settings: Settings, properties: Mapping[str, Collection[str]]) -> None:
@@ -183,31 +156,6 @@ def check_fields(settings: Settings, properties: Mapping[str, Collection[str]]) 
     Traceback (most recent call last):
     connectors.errors.FileError: hubspot.toml, [fields.deals]: segment = 'industry_verticle', but ...
     """
-    for table, chosen in settings.fields.items():
-        names = properties.get(table, chosen.values())
-        for column, name in chosen.items():
-            if name not in names:
-                raise FileError(
-                    f"{FILE}, [fields.{table}]: {column} = {name!r}, but the account has no such "
-                    f"property{meant(name, names)} Write its internal name, as HubSpot's property "
-                    "settings show it"
-                )
-
-
-def _checked(chosen: object) -> dict[str, dict[str, str]]:
-    """Return the fields in a fixed order, if they can be meant."""
-    tables = check_keys(chosen, CHOSEN, f"{FILE}, [fields]")
-    found: dict[str, dict[str, str]] = {}
-    for table in [name for name in CHOSEN if name in tables]:
-        where = f"{FILE}, [fields.{table}]"
-        columns = check_keys(tables[table], CHOSEN[table], where)
-        for column, name in columns.items():
-            if not isinstance(name, str) or not name.strip() or not name.isprintable():
-                raise FileError(f"{where}: {column} = {name!r}; expected the name of a property")
-        if columns:
-            found[table] = {column: columns[column] for column in sorted(columns)}
-    return found
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    lacking = "but the account has no such property"
+    hint = "Write its internal name, as HubSpot's property settings show it"
+    crm_settings.check_fields(settings.fields, properties, FILE, lacking, hint)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from connectors.ahead import ahead
+from connectors.ahead import ahead, begun
 from connectors.hubspot import keyset
 from connectors.hubspot.client import (
     MODIFIED,
@@ -18,7 +18,11 @@ from connectors.hubspot.client import (
 READY = 30
 """Batches of records fetched in advance: enough to go on fetching while rows are saved."""
 FOUND = 1_000
-"""Pages of ids found in advance: searching has a limit of its own, and should not wait."""
+"""Pages of ids found in advance: only one can be asked for at a time, so that should not wait."""
+WALKS, MANY = 8, 2_000
+"""Parts of a span of time that are searched side by side, where so many records changed in it."""
+LISTED = 100
+"""Pages of whole records listed in advance."""
 
 
 class Batch(NamedTuple):
@@ -37,33 +41,63 @@ class Wanted(NamedTuple):
 
 
 def listed(client: HubSpot, wanted: Wanted, after: str | None) -> Iterator[Batch]:
-    """Yield every record, by id. A place is the cursor of HubSpot's list.
+    """Yield every record, by id. A place is the cursor of HubSpot's list. Fetching begins at once.
 
     Where history is wanted, the list gives only ids, and batches are read: properties then stand in
     the body of a request, where they may be many.
     """
     if not wanted.history:
         pages = client.pages(wanted.kind, wanted.properties, after=after)
-        yield from ahead((Batch(records, place) for records, place in pages), READY)
-        return
+        return begun((Batch(records, place) for records, place in pages), LISTED)
     ids = (
         ([record["id"] for record in records], place)
         for records, place in client.pages(wanted.kind, ["hs_object_id"], after=after)
     )
-    yield from ahead(_read(client, wanted, ids), READY)
+    return begun(_read(client, wanted, ahead(ids, FOUND)), READY)
 
 
 def searched(client: HubSpot, wanted: Wanted, since: int, until: int) -> Iterator[Batch]:
     """Yield the records changed in a span of milliseconds, oldest first. A place is a millisecond."""
-    modified = MODIFIED[wanted.kind]
+    found = ahead(_changed(client, wanted.kind, since, until), FOUND)
+    ids = ((part, str(upto)) for part, upto in found)
+    return ahead(_read(client, wanted, ids), READY)
+
+
+def _changed(client: HubSpot, kind: str, since: int, until: int) -> Iterator[tuple[list[str], int]]:
+    """Yield what `keyset.changed` does, walking parts of a long way side by side.
+
+    A walk waits for each page before it can ask for the next, so one alone is slower than allowed.
+    """
+    modified, totals = MODIFIED[kind], []
 
     def search(filters: Sequence[Record], by: str) -> keyset.Found:
-        page = client.search(wanted.kind, filters, by, SEARCH_PAGE)["results"]
-        return [(row["id"], keyset.milliseconds(row["properties"][modified])) for row in page]
+        page = client.search(kind, filters, by, SEARCH_PAGE)
+        totals.append(int(page.get("total", 0)))
+        rows = page["results"]
+        return [(row["id"], keyset.milliseconds(row["properties"][modified])) for row in rows]
 
-    found = ahead(keyset.changed(search, modified, since, until), FOUND)
-    ids = ((part, str(upto)) for part, upto in found)
-    yield from ahead(_read(client, wanted, ids), READY)
+    walk = keyset.changed(search, modified, since, until)
+    first, upto = next(walk, ([], until + 1))
+    yield first, upto
+    if totals and totals[0] >= MANY:
+        walk = _side_by_side(search, modified, upto, until)
+    known = set(first)
+    for ids, place in walk:
+        yield [i for i in ids if i not in known], place
+
+
+def _side_by_side(
+    search: keyset.Search, modified: str, since: int, until: int
+) -> Iterator[tuple[list[str], int]]:
+    """Walk equal parts of a span of time, each in a thread of its own; yield them in their order."""
+    width = (until - since) // WALKS + 1
+    starts = range(since, until + 1, width)
+    walks = [
+        begun(keyset.changed(search, modified, low, min(low + width - 1, until)), FOUND)
+        for low in starts
+    ]
+    for walk in walks:
+        yield from walk
 
 
 def named(client: HubSpot, wanted: Wanted, ids: Iterable[str]) -> Iterator[Batch]:

@@ -6,7 +6,7 @@ where there are few records, compared whole (`compare`). Readers see the outcome
 """
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -27,13 +27,13 @@ from connectors.hubspot.context import (
 from connectors.hubspot.keyset import milliseconds
 from connectors.hubspot.limits import Limits
 from connectors.hubspot.records.people import owners
-from connectors.hubspot.report import FATES, SyncReport
 from connectors.hubspot.save import Saver
 from connectors.hubspot.settings import FILE, Settings
 from connectors.hubspot.streams import Batch, listed, named, searched
 from connectors.progress import Progress, silent
 from connectors.resumable import Resumable
 from connectors.store import Store, SyncResult
+from connectors.sync_report import FATES, SyncReport, counted
 from kpi.definitions import Definitions
 from kpi.tables import TABLES as CANONICAL
 
@@ -90,6 +90,7 @@ class Sync:
         self._full, self._progress, self._kinds = full, progress, kinds
         self._notes: list[str] = []
         self._since = None if since is None else _milliseconds(since)
+        self._asked = [full, self._since]
 
     def run(self) -> SyncReport:
         """Do it.
@@ -105,8 +106,11 @@ class Sync:
         account = self._open()
         run = Resumable(self.store, SOURCE, self._settings_of(account))
         self.state = run.state
-        if not run.state:
-            self._begin(account)
+        if not run.state or self._asks_for_more(run.state):
+            self._begin(account, (run.state or run.dropped).get("gone", {}))
+        for table, gone in self.state["gone"].items():  # a kill may have left their history
+            run.add({}, remove={table: [i for fate in FATES for i in gone[fate]]})
+        self._notes = self.state.setdefault("notes", [])
         saver = Saver(account, run)
         found = owners(self.client.owners())
         run.add({"stages": account.stages, "owners": found}, replace=["stages", "owners"])
@@ -135,11 +139,19 @@ class Sync:
 
     def _settings_of(self, account: Account) -> str:
         chosen = replace(self.settings, leads=_leads(account))
-        words = Definitions(deal_types=account.reading.deal_words).version
+        reading = account.reading  # days are those of the account's zone
+        words = Definitions(deal_types=reading.deal_words, time_zone=reading.time_zone).version
         return f"{chosen.fingerprint()}-{words}"
 
-    def _begin(self, account: Account) -> None:
-        """Decide what this sync will do, once, so that a continued one does the same."""
+    def _asks_for_more(self, begun: Mapping[str, Any]) -> bool:
+        """Tell whether this sync was asked for what the one begun will not do."""
+        return (self._full or self._since is not None) and begun.get("asked") != self._asked
+
+    def _begin(self, account: Account, gone: Mapping[str, Any]) -> None:
+        """Decide what this sync will do, once, so that a continued one does the same.
+
+        `gone` are the records that a sync not continued had let go of, and has yet to purge.
+        """
         until = int(self.client.api.now().timestamp() * 1000) - 1000 * self.settings.lag_seconds
         settings = self._settings_of(account)
         kinds: dict[str, dict[str, Any]] = {}
@@ -150,7 +162,9 @@ class Sync:
             "settings": settings,
             "kinds": kinds,
             "done": [],
-            "gone": {},
+            "gone": dict(gone),
+            "asked": self._asked,
+            "notes": [],
         }
 
     def _plan(self, kind: str, until: int, settings: str) -> dict[str, Any]:
@@ -159,6 +173,7 @@ class Sync:
         ``whole``: every record, or those changed since ``since``. ``floor``: records changed before
         are left out on purpose. ``compare``: with all the account has. ``purge``: records gone
         without a trace are deleted everywhere (not where the settings changed what is a lead).
+        ``place``: how far it has come. ``again``: records to be read once more.
         """
         table = TABLES[kind]
         mark, before = self._mark(table, SOURCE), self._mark(table, f"{SOURCE}.settings")
@@ -173,14 +188,16 @@ class Sync:
         since = None if mark is None else milliseconds(mark) - OVERLAP
         if self._since is not None:
             since = self._since if since is None or first else min(since, self._since)
-        few = len(self._keys(table)) <= SMALL
+        held = len(self._keys(table))
+        again = held > 0 if mark is None else first or due or held <= SMALL
         return {
             "whole": first and self._since is None,
             "since": since,
             "floor": start,
-            "compare": mark is not None and (first or due or few),
-            "purge": not changed,
+            "compare": again,
+            "purge": before == settings,
             "place": None,
+            "again": [],
         }
 
     def _read(self, saver: Saver, kind: str) -> None:
@@ -194,7 +211,7 @@ class Sync:
             plan["place"], plan["whole"] = None, True
             seen = self._fetch(saver, kind, self._stream(saver, kind))
             gone = set(self._keys(TABLES[kind])) - seen
-            self._let_go(saver, kind, compare.became(self.client, kind, sorted(gone), {}))
+            self._let_go(saver, kind, compare.became(self.client, kind, sorted(gone)))
         else:
             self._fetch(saver, kind, self._stream(saver, kind))
             if kind == "line_items" and not plan["whole"]:
@@ -215,11 +232,14 @@ class Sync:
         place = plan["place"]
 
         def flush() -> None:
-            if pending:
-                saved.update(saver.save(kind, pending))
-            pending.clear()
-            plan["place"] = place
+            before, plan["place"] = plan["place"], place  # noted with the rows, in one file
+            try:
+                saved.update(saver.save(kind, pending) if pending else ())
+            except ScopeError:
+                plan["place"] = before
+                raise
             saver.run.save()
+            pending.clear()
 
         whole = plan["whole"] and plan["place"] is None
         bar = self._progress(kind.replace("_", " "), self._total(kind) if whole else None)
@@ -248,10 +268,14 @@ class Sync:
                 bar.update(looked_at)
         finally:
             bar.close()
-        gone = compare.became(self.client, kind, found.gone, found.survivor)
+        gone = compare.became(self.client, kind, found.gone, found.merged)
         self._let_go(saver, kind, gone)
-        again = named(self.client, saver.account.wanted[kind], sorted(found.stale))
+        # written down first: killed, it may leave a record's row equal and its history behind
+        plan["again"] = sorted(found.stale.union(plan["again"]))
+        saver.run.save()
+        again = named(self.client, saver.account.wanted[kind], plan["again"])
         self._fetch(saver, kind, (Batch(batch.records, None) for batch in again))
+        plan["again"] = []
 
     def _let_go(self, saver: Saver, kind: str, gone: compare.Gone) -> None:
         """Remove records that are gone; note first which of them to purge, should we be killed."""
@@ -325,15 +349,11 @@ class Sync:
             file.write_text(text, encoding="utf-8", newline="\n")
 
     def _report(self, account: Account, result: SyncResult, seconds: float) -> SyncReport:
-        counts = result.counts.copy()
-        counts.insert(1, "rows", [len(self._keys(table)) for table in counts["table"]])
-        for name in FATES:
-            gone = {table: len(found[name]) for table, found in self.state["gone"].items()}
-            counts[name] = [gone.get(table, 0) for table in counts["table"]]
         return SyncReport(
+            source="HubSpot",
             sync_id=result.sync_id,
             as_of=result.as_of,
-            counts=counts,
+            counts=counted(self.store, result, self.state["gone"]),
             problems=result.problems,
             refused={name: str(error) for name, error in account.refused.items()},
             calls=self.client.api.calls,

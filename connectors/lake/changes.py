@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from kpi.tables import Kind, Table
@@ -84,7 +85,9 @@ def changes(
         if not table.key:
             return Changes(incoming, 0, 0, 0)
     with duckdb.connect() as engine:
-        for name, rows in (("present", current), ("incoming", incoming), ("leaving", leaving)):
+        whole = replace or not table.key
+        present = current if whole else _concerned(table, current, incoming, leaving)
+        for name, rows in (("present", present), ("incoming", incoming), ("leaving", leaving)):
             engine.register(name, rows)
         if not table.key:
             return _replaced(engine, incoming)
@@ -100,6 +103,43 @@ def changes(
         ).to_arrow_table()
     full = pa.schema([*schema(table), (GONE, pa.bool_())])
     return Changes(rows.select(full.names).cast(full), new, changed, removed)
+
+
+def about(
+    table: Table, rows: ds.Dataset, records: pa.Array, columns: list[str] | None = None
+) -> pa.Table:
+    """Return the rows about these records, named by id, without ever holding all the others.
+
+    >>> from kpi.tables import RATES
+    >>> there = ds.dataset(pa.table({"currency": ["EUR", "GBP"], "rate": [1.1, 1.3]}))
+    >>> about(RATES, there, pa.array(["GBP"])).to_pylist()
+    [{'currency': 'GBP', 'rate': 1.3}]
+    """
+    name, names = _record(table), columns or rows.schema.names
+    # not by the data set's own filter: it cannot compare with texts as a merge writes them
+    parts = (
+        batch.filter(pc.is_in(batch[name], value_set=records)).select(names)
+        for batch in rows.to_batches(columns=list(dict.fromkeys([name, *names])))
+    )
+    return pa.Table.from_batches(parts, pa.schema([rows.schema.field(n) for n in names]))
+
+
+def _concerned(
+    table: Table, current: ds.Dataset, incoming: pa.Table, leaving: pa.Table
+) -> pa.Table:
+    """Return the rows there are of records that came or leave: few, however long the table is."""
+    name = _record(table)
+    ids = pa.chunked_array([*incoming[name].chunks, *leaving["id"].chunks], pa.string()).unique()
+    known = about(
+        table, current, ids, [name]
+    )  # one column tells that in a first load there are none
+    return about(table, current, ids) if len(known) else schema(table).empty_table()
+
+
+def _record(table: Table) -> str:
+    """Name the column of the key that tells records apart: an id that is never missing."""
+    key = [table.column(name) for name in table.key]
+    return next(column.name for column in key if column.required and column.kind == "id")
 
 
 def _replaced(engine: duckdb.DuckDBPyConnection, incoming: pa.Table) -> Changes:

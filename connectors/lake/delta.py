@@ -223,6 +223,9 @@ def _write(
             target, rows, mode="overwrite", schema_mode="merge", commit_properties=noted
         )
         return
+    if not change.changed + change.removed:
+        append(target, rows.drop_columns([GONE]), watermarks)
+        return
     every: dict[str, Any] = {name: f"s.{name}" for name in table.names}
     merger = target.merge(
         rows,

@@ -103,10 +103,10 @@ groups = st.lists(
     st.sampled_from([0, 0, 1, 40]),
     st.integers(0, 9),
 )
-@example([(1, 150), (1, 150), (1, 150)], 0, 9, True, False, 0, 0)  # noqa: FBT003
-@example([(1, 199), (1, 199), (1, 199), (1, 199)], 0, 9, False, True, 0, 1)  # noqa: FBT003
-@example([(1, 400), (1, 200), (1, 1)], 1, 0, False, False, 40, 2)  # noqa: FBT003
-@example([(1, 201), (1, 3)], 2, 5, True, False, 0, 3)  # noqa: FBT003
+@example([(1, 150), (1, 150), (1, 150)], 0, 9, True, False, 0, 0)
+@example([(1, 199), (1, 199), (1, 199), (1, 199)], 0, 9, False, True, 0, 1)
+@example([(1, 400), (1, 200), (1, 1)], 1, 0, False, False, 40, 2)
+@example([(1, 201), (1, 3)], 2, 5, True, False, 0, 3)
 def test_every_record_that_stays_in_the_span_is_found(made, since, more, early, mixed, leave, seed):
     """Once each (disorder may repeat one), none outside, few searches, and a truthful place."""
     held = records(*made)
@@ -170,13 +170,32 @@ def test_ids_are_compared_as_numbers():
     assert walked(Index(held), START, START) == sorted(held, key=int)
 
 
+def test_disorder_in_the_pages_of_a_moment_repeats_none():
+    """The next page starts after the highest id of the last, wherever on it that stands."""
+    index = Index({str(number): START for number in range(1, 2_001)}, shuffled=True)
+    seen = walked(index, START, START)
+    assert len(seen) == len(set(seen)) == 2_000
+    assert len(index.asked) == 12
+
+
+def test_a_span_without_changes_is_read_to_its_end():
+    """One search; the place is the millisecond after the span. A span of no length: none at all."""
+    assert list(changed(Index({"1": START}), MODIFIED, START + 1, START + 9)) == [([], START + 10)]
+    assert list(changed(Index({"1": START}), MODIFIED, START + 1, START)) == []
+
+
 class Wire:
-    """Answers searches as they go over the wire, and refuses what only an offset would need."""
+    """Answers calls as they go over the wire, and refuses what only an offset would need."""
 
     def __init__(self, index):
         self.index = index
 
+    def map(self, work, items):
+        return map(work, items)
+
     def post(self, path, body, *, params=None, bucket):
+        if path.endswith("/batch/read"):
+            return {"results": body["inputs"]}
         assert path.endswith("/search")
         assert params is None
         assert set(body) == {"filterGroups", "sorts", "properties", "limit"}, "no offset, no query"
@@ -191,17 +210,13 @@ class Wire:
         told = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).isoformat()
         return {"id": name, "properties": {MODIFIED: told.replace("+00:00", "Z")}}
 
-    @staticmethod
-    def map(work, items):
-        return ([{"id": i} for i in ids] for ids, _ in items)
-
 
 def test_no_search_asks_for_an_offset():
     """Over the wire: only first pages, of 200, sorted upwards, from the search bucket."""
     held = records((1, 401), (1, 300), (1, 1))
     client = HubSpot(Wire(Index(held)))
     batches = searched(client, Wanted("deals", []), START, START + 9)
-    assert sorted(row["id"] for batch in batches for row in batch) == sorted(held)
+    assert sorted(row["id"] for batch in batches for row in batch.records) == sorted(held)
     assert SEARCH_PAGE == PAGE
 
 
@@ -214,3 +229,8 @@ def test_a_moment_is_read_to_the_millisecond(ms):
     assert milliseconds(str(ms)) == ms
     if ms % 1000 == 0:
         assert milliseconds(whole.replace(".000Z", "Z")) == ms
+
+
+def test_parts_of_a_millisecond_are_cut_off():
+    """A moment never lies after itself."""
+    assert milliseconds("2023-02-24T03:01:01.711999Z") == 1_677_207_661_711

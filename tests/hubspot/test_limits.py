@@ -296,7 +296,6 @@ def test_the_limits_are_those_every_account_has_until_a_reply_says_more():
 @pytest.mark.parametrize(
     ("headers", "now"),
     [
-        pytest.param({}, ((150, 10.0), 500_000, 498_677), id="nothing"),
         pytest.param(
             {
                 "X-HubSpot-RateLimit-Max": "110",
@@ -326,11 +325,20 @@ def test_the_limits_are_those_every_account_has_until_a_reply_says_more():
     ],
 )
 def test_a_reply_changes_what_it_states(headers, now):
-    """And nothing else: a limit once stated is not lifted by a reply that states none."""
+    """And nothing else; names of headers are read in any case."""
     limits = Limits()
     limits.seen(response(200, {}, {name.lower(): value for name, value in HEADERS.items()}))
-    limits.seen(response(200, {}, headers))
+    limits.seen(response(400, {}, headers))
     assert told(limits) == now
+
+
+def test_a_limit_once_stated_stays_where_a_later_reply_states_none():
+    """One good reply without the headers, or with half of them, does not lift every limit."""
+    limits = Limits()
+    limits.seen(response(200, {}, HEADERS))
+    limits.seen(response(200, {}))
+    limits.seen(response(200, {}, {"X-HubSpot-RateLimit-Max": "190"}))
+    assert limits.burst == (150, 10.0)
 
 
 @pytest.mark.parametrize(

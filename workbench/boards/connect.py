@@ -20,7 +20,7 @@ from workbench.boards.inputs import LABEL, STYLE, html_table
 from workbench.report.notebook import SAMPLES
 
 SANDBOX, HUBSPOT = "sandbox", "hubspot"
-LABELS = {SANDBOX: "Sandbox: a made-up HubSpot account on this computer", HUBSPOT: "HubSpot"}
+LABELS = {SANDBOX: "Sandbox (a made-up HubSpot account)", HUBSPOT: "HubSpot"}
 SANDBOX_FIELDS = {
     "deals": {
         "segment": "market_segment",
@@ -245,7 +245,7 @@ def _folder(source: str) -> Path:
         return Path("out") / "hubspot"
     folder = tempfile.TemporaryDirectory(prefix="sandbox-")
     atexit.register(folder.cleanup)
-    return Path(folder.name) / "store"
+    return Path(folder.name) / "sandbox"
 
 
 def _notes(found: hubspot.SyncReport) -> str:

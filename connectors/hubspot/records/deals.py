@@ -39,8 +39,9 @@ def deals(raw: Iterable[Record], reading: Reading) -> pd.DataFrame:
     DataFrame, one row per deal
         Columns of `kpi.tables.DEALS` except ``account_id`` and ``lead_id``; ``segment``,
         ``region``, ``product``, ``margin`` and ``term_months`` only where a setting names their
-        property. ``amount`` and ``mrr`` are in the home currency. A column that holds what cannot be read is
-        text, for `kpi.conform` to list.
+        property. ``amount`` and ``mrr`` are in the home currency; ``mrr`` is missing where the deal
+        has another currency and no exchange rate. A column that holds what cannot be read is text,
+        for `kpi.conform` to list.
 
     Examples
     --------
@@ -69,7 +70,8 @@ def deals(raw: Iterable[Record], reading: Reading) -> pd.DataFrame:
 def _mrr(properties: Mapping[str, str | None], reading: Reading) -> Number:
     """Monthly revenue in the home currency: HubSpot computes it in the deal's."""
     stated = number(properties.get("hs_mrr"))
-    if (properties.get("deal_currency_code") or reading.currency) == reading.currency:
+    same = (properties.get("deal_currency_code") or reading.currency) == reading.currency
+    if same or isinstance(stated, str):  # what is no number goes on as it is, to be listed
         return stated
     rate = number(properties.get("hs_exchange_rate"))
     return stated * rate if isinstance(stated, float) and isinstance(rate, float) else None

@@ -13,6 +13,7 @@ from kpi.tables import HISTORY as TABLE
 
 NO_DATES = StageDates({}, ())
 Changes = dict[Moment, dict[str, Any]]
+Change = tuple[Moment, dict[str, Any]]
 
 
 def deal_history(
@@ -23,8 +24,8 @@ def deal_history(
     Changes of one moment are one row, and repeats (a merge leaves some) count once; of two values
     of one property at the same moment the one listed first stands, as HubSpot lists the newest
     first. A cleared value is not recorded. A row that names a stage names the pipeline the deal was
-    in as well. A stage without any entry in the history has the moment that its stage-date property
-    gives, if there is one.
+    in as well. A stage without any entry in the history makes a row of its own, at the moment that
+    its stage-date property gives, if there is one.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def deal_history(
 
     Returns
     -------
-    DataFrame, one row per deal and moment
+    DataFrame, one row per deal and moment, and one per stage known by its date only
         Columns of `kpi.tables.HISTORY` that HubSpot can fill; missing: not recorded in this change.
 
     Examples
@@ -51,8 +52,8 @@ def deal_history(
     found = []
     for record in live(raw):
         changes = _with_pipeline(_changes(record, HISTORY["deals"]))
-        _add_dates(changes, record, dates.stages)
-        found.append((str(record["id"]), changes))
+        lost = _lost(changes, record, dates.stages)
+        found.append((str(record["id"]), [*changes.items(), *lost]))
     return _frame("deal", found, reading)
 
 
@@ -87,7 +88,7 @@ def lead_history(
                 for change in changes.values():
                     if "stage_id" in change:
                         change["pipeline_id"] = LIFECYCLE
-            found.append((str(record["id"]), _with_pipeline(changes)))
+            found.append((str(record["id"]), list(_with_pipeline(changes).items())))
     return _frame("lead", found, reading)
 
 
@@ -129,33 +130,34 @@ def _with_pipeline(changes: Changes) -> Changes:
     return changes
 
 
-def _add_dates(changes: Changes, record: Record, stages: Mapping[str, tuple[str, str]]) -> None:
+def _lost(changes: Changes, record: Record, stages: Mapping[str, tuple[str, str]]) -> list[Change]:
+    """Return the stages that only their dates still tell, each as a change of its own."""
     known = {change["stage_id"] for change in changes.values() if "stage_id" in change}
     properties = record.get("properties") or {}
-    for name, (pipeline, stage) in stages.items():
-        value = properties.get(name)
-        if value and stage not in known:
-            change = changes.setdefault(moment(value), {})
-            change.setdefault("pipeline_id", pipeline)
-            change["stage_id"] = stage
+    return [
+        (moment(properties[name]), {"pipeline_id": pipeline, "stage_id": stage})
+        for name, (pipeline, stage) in stages.items()
+        if properties.get(name) and stage not in known
+    ]
 
 
-def _frame(kind: str, found: list[tuple[str, Changes]], reading: Reading) -> pd.DataFrame:
-    owners, times, changes = [], [], []
-    for record_id, by_moment in found:
-        for at in sorted(by_moment, key=_order):
-            owners.append(record_id)
+def _frame(kind: str, found: list[tuple[str, list[Change]]], reading: Reading) -> pd.DataFrame:
+    ids, times, changes = [], [], []
+    for record_id, listed in found:
+        for at, change in sorted(listed, key=_order):
+            ids.append(record_id)
             times.append(at)
-            changes.append(by_moment[at])
+            changes.append(change)
     names = ("pipeline_id", "stage_id", "amount", "close_date", "owner_id", "status")
     columns = {
         name: column(TABLE.column(name).kind, [change.get(name) for change in changes], reading)
         for name in names
     }
-    head = {"object": texts([kind] * len(owners)), "record_id": texts(owners)}
+    head = {"object": texts([kind] * len(ids)), "record_id": texts(ids)}
     return pd.DataFrame({**head, "changed_at": moments(times), **columns})
 
 
-def _order(at: Moment) -> tuple[bool, int]:
+def _order(change: Change) -> tuple[bool, int]:
     """Moments in their order; what is none stands last."""
+    at = change[0]
     return (False, at) if isinstance(at, int) else (True, 0)

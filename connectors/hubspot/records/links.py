@@ -1,6 +1,5 @@
 """Which company, lead and deal a record belongs to: rules over the associations of HubSpot."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -13,23 +12,10 @@ PRIMARY = {"contacts": 1, "deals": 5}
 DAY = 24 * 60 * 60 * 1_000_000
 
 Targets = Mapping[str, Sequence[Record]]
-"""By record the associations it has, as `targets` returns them."""
+"""By record the associations it has, as the API lists them; one end may stand in several."""
 
 Candidate = tuple[str, int | None]
 """A lead and when it was created, microseconds since 1970 in UTC."""
-
-
-def targets(results: Iterable[Record]) -> dict[str, list[Record]]:
-    """Gather the ``results`` of association calls by record; a record's pages become one.
-
-    >>> page = {"from": {"id": "1"}, "to": [{"toObjectId": 7, "associationTypes": []}]}
-    >>> [len(to) for to in targets([page, page]).values()]
-    [2]
-    """
-    found: defaultdict[str, list[Record]] = defaultdict(list)
-    for result in results:
-        found[str(result["from"]["id"])] += result.get("to") or ()
-    return dict(found)
 
 
 def choose_company(kind: str, to: Iterable[Record]) -> str | None:

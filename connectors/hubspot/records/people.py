@@ -109,12 +109,12 @@ def meetings(raw: Iterable[Record], reading: Reading) -> pd.DataFrame:
     columns = {"meeting_id": ids(records)}
     properties = [record.get("properties") or {} for record in records]
     for name, source in reading.sources("meetings").items():
-        columns[name] = column(
-            MEETINGS.column(name).kind, [values.get(source) for values in properties], reading
-        )
+        values = [one.get(source) for one in properties]
+        if name == "outcome":
+            values = [mapped(OUTCOMES)(value) for value in values]
+        columns[name] = column(MEETINGS.column(name).kind, values, reading)
     starts = [v.get("hs_meeting_start_time") or v.get("hs_timestamp") for v in properties]
     columns["starts_at"] = column("time", starts, reading)
-    columns["outcome"] = texts(map(mapped(OUTCOMES), columns["outcome"]))
     return pd.DataFrame({name: columns[name] for name in MEETINGS.names if name in columns})
 
 

@@ -68,37 +68,12 @@ def stages(
     rows = [row for pipeline in deal_pipelines for row in _of_pipeline("deal", pipeline)]
     rows += [row for pipeline in lead_pipelines for row in _of_pipeline("lead", pipeline)]
     rows += [_of_option(option) for option in (lifecycle or {}).get("options") or ()]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    for name in ("object", "pipeline_id", "stage_id", "label", "outcome"):
-        frame[name] = texts(frame[name])
-    return frame.assign(
-        position=frame["position"].astype("Int64"),
-        probability=numbers([row[6] for row in rows]),
-        active=frame["active"].astype("boolean"),
-    )
-
-
-def with_deleted(found: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    """Keep the stages that are gone from the account, as no longer active: history names them.
-
-    Parameters
-    ----------
-    found, earlier : DataFrame
-        Stages as `stages` returns them, and as the store has them.
-
-    Examples
-    --------
-    >>> one = {"id": "p", "stages": [{"id": "a", "displayOrder": 0}]}
-    >>> two = {"id": "p", "stages": [{"id": "b", "displayOrder": 0}]}
-    >>> with_deleted(stages([one]), stages([two]))[["stage_id", "active"]].values.tolist()
-    [['a', True], ['b', False]]
-    """
-    key = ["object", "pipeline_id", "stage_id"]
-    known = set(found[key].itertuples(index=False, name=None))
-    is_gone = [row not in known for row in earlier[key].itertuples(index=False, name=None)]
-    if not any(is_gone):
-        return found
-    return pd.concat([found, earlier[is_gone].assign(active=False)[COLUMNS]], ignore_index=True)
+    lists = {name: [row[at] for row in rows] for at, name in enumerate(COLUMNS)}
+    columns = {name: texts(values) for name, values in lists.items()}
+    columns["position"] = pd.Series(lists["position"], dtype="Int64")
+    columns["probability"] = numbers(lists["probability"])
+    columns["active"] = pd.Series(lists["active"], dtype="boolean")
+    return pd.DataFrame(columns)
 
 
 def reached_stages(lifecycle: Record) -> frozenset[str]:

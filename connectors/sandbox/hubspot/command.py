@@ -1,20 +1,16 @@
 """The server as a program: options, a truth file that follows the account, and an orderly end."""
 
 import argparse
-import os
-import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 import pandas as pd
 
 from connectors.sandbox.hubspot.account import Account
-from connectors.sandbox.hubspot.frames import as_json
 from connectors.sandbox.hubspot.server import Server, serve
-from connectors.sandbox.hubspot.wire import dumps
+from connectors.sandbox.program import stop_event, write_truth
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,13 +39,7 @@ def run(given: argparse.Namespace, frames: Mapping[str, pd.DataFrame] | None = N
 
     The first line of the output is ``listening on http://127.0.0.1:PORT``.
     """
-    stop = threading.Event()
-
-    def end(_: int, __: FrameType | None) -> None:
-        stop.set()
-
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, end)
+    stop = stop_event()
     account = _account(given, frames)
     try:
         server = serve(
@@ -94,10 +84,6 @@ def _live(server: Server, given: argparse.Namespace, stop: threading.Event) -> N
 
 
 def keep_truth(server: Server, path: Path | None) -> None:
-    """Write the account as tables, in one stroke: a reader finds the old file or the new one."""
-    if path is None:
-        return
-    text = dumps(as_json(server.account.truth()))
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    beside.replace(path)
+    """Write the account as tables, if there is a file for them."""
+    if path is not None:
+        write_truth(server.account.truth(), path)

@@ -3,8 +3,9 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from connectors.sandbox.exchange import BadBody
+from connectors.sandbox.frames import as_json
 from connectors.sandbox.hubspot.exchange import Refusal, Reply, Request, invalid, ok
-from connectors.sandbox.hubspot.frames import as_json
 from connectors.sandbox.hubspot.life import mutate
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def control(server: "Server", request: Request) -> Reply:
             return ok(_did(server, word, request))
     except Refusal as refusal:
         return refusal.reply
+    except BadBody as error:
+        return invalid(str(error)).reply
 
 
 def _did(server: "Server", word: str, request: Request) -> dict[str, object]:

@@ -40,6 +40,7 @@ def worked_out(
     if "amount" in values or "deal_currency_code" in values:
         after = {**props, **found}
         currency = after.get("deal_currency_code", account.currency)
+        found["hs_exchange_rate"] = plain(account.rates.get(currency, 1.0))
         found["amount_in_home_currency"] = (
             home_amount(after.get("amount"), currency, account.rates) or ""
         )

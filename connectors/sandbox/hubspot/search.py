@@ -147,14 +147,15 @@ def _sorts(body: Json) -> tuple[str, bool]:
 def _mask(column: Rows, one: Json) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Test a column of whole numbers: ids or milliseconds."""
     operator = one.get("operator")
+    read = _whole if one.get("propertyName") == "hs_object_id" else _moment
     if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):
         return np.full(len(column), operator == "HAS_PROPERTY")
     if operator in ("IN", "NOT_IN"):
-        among = np.isin(column, [_moment(v) for v in one.get("values") or []])
+        among = np.isin(column, [read(v) for v in one.get("values") or []])
         return among if operator == "IN" else ~among
-    value = _moment(one.get("value"))
+    value = read(one.get("value"))
     if operator == "BETWEEN":
-        return (column >= value) & (column <= _moment(one.get("highValue")))
+        return (column >= value) & (column <= read(one.get("highValue")))
     if operator not in ORDERED:
         raise invalid(f"unknown operator {operator!r}")
     found: np.ndarray[tuple[int], np.dtype[np.bool_]] = ORDERED[str(operator)](column, value)

@@ -1,27 +1,31 @@
 """The HTTP server on 127.0.0.1, and its control points for other processes."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from types import TracebackType
-from typing import Any
 from uuid import uuid4
 
+from connectors.sandbox.exchange import BadBody
 from connectors.sandbox.hubspot.account import Account
 from connectors.sandbox.hubspot.control import control
-from connectors.sandbox.hubspot.exchange import Refusal, Reply, Request, html, not_found, refuse
+from connectors.sandbox.hubspot.exchange import (
+    Refusal,
+    Reply,
+    Request,
+    html,
+    invalid,
+    not_found,
+    refuse,
+)
 from connectors.sandbox.hubspot.faults import Faults
 from connectors.sandbox.hubspot.limits import Limits
 from connectors.sandbox.hubspot.routes import Answers, Route, find
 from connectors.sandbox.hubspot.tokens import Tokens
+from connectors.sandbox.serving import Listener
 
 LONGEST_TARGET = 16_000
-POLL_SECONDS = 0.05
 
 
-class Server:
+class Server(Listener):
     """A running server; made by `serve`, stopped by `stop` or at the end of a ``with``.
 
     Attributes
@@ -38,9 +42,12 @@ class Server:
         What it serves and how; change them while holding ``account.lock``.
     """
 
+    banner = "cloudflare"  # as HubSpot names itself
+
     def __init__(
         self, account: Account, port: int, *, limits: bool, delay: float, version_only: str | None
     ) -> None:
+        super().__init__(port)
         self.account, self.delay, self.version_only = account, delay, version_only
         self.limits = Limits(account, on=limits)
         self.tokens = Tokens(account)
@@ -49,12 +56,11 @@ class Server:
         self.calls: list[tuple[str, str, int]] = []
         self.writes: Counter[str] = Counter()
         self.changes = 0
-        self._stopped = Lock()
-        self._http = _Http(("127.0.0.1", port), _Handler)
-        self._http.sandbox = self
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = Thread(target=self._http.serve_forever, args=(POLL_SECONDS,), daemon=True)
-        self._thread.start()
+        self.listen()
+
+    def clock(self) -> float:
+        """Time of the account."""
+        return self.account.now / 1_000
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
@@ -65,6 +71,8 @@ class Server:
                 reply = self._answer(request)
         except Refusal as refusal:
             reply = refusal.reply
+        except BadBody as error:
+            reply = invalid(str(error)).reply
         reply.headers.setdefault("X-HubSpot-Correlation-Id", str(uuid4()))
         reply = self.faults.after(request, reply)
         reply.wait += self.delay
@@ -98,24 +106,6 @@ class Server:
 
     def _served(self, route: Route) -> bool:
         return self.version_only in (None, "2026-03" if route.dated else "v3")
-
-    def stop(self) -> None:
-        """Stop listening; nothing happens the second time."""
-        if self._stopped.acquire(blocking=False):
-            self._http.shutdown()
-            self._http.server_close()
-            self._thread.join()
-
-    def __enter__(self) -> "Server":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def serve(
@@ -161,61 +151,3 @@ def serve(
         server.stop()
         raise
     return server
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    sandbox: Server
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing: a client that goes away is no fault of the server's."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    timeout = 120
-
-    def _respond(self) -> None:
-        sandbox: Server = self.server.sandbox  # type: ignore[attr-defined]
-        length = int(self.headers.get("Content-Length") or 0)
-        request = Request(
-            self.command,
-            self.path,
-            {name.lower(): value for name, value in self.headers.items()},
-            self.rfile.read(length) if length else b"",
-            self.headers.get("Host") or "127.0.0.1",
-        )
-        reply = sandbox.handle(request)
-        if reply.wait:
-            time.sleep(reply.wait)
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.kind)
-        self.send_header("Content-Length", str(len(reply.body)))
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if reply.cut:
-            self.wfile.write(reply.body[: len(reply.body) // 2])
-            self.close_connection = True
-        else:
-            self.wfile.write(reply.body)
-        self.wfile.flush()
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - names of http.server
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        """Give the account's time."""
-        sandbox: Server = self.server.sandbox  # type: ignore[attr-defined]
-        return super().date_time_string(
-            sandbox.account.now / 1_000 if timestamp is None else timestamp
-        )
-
-    def version_string(self) -> str:
-        """Name the server as little as HubSpot does."""
-        return "cloudflare"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from connectors.sandbox.hubspot.frames import frame
+from connectors.sandbox.frames import frame
 from connectors.sandbox.hubspot.shelf import Record
 from connectors.sandbox.hubspot.state import State
 from connectors.sandbox.hubspot.truth_history import changes, deal_changes

@@ -10,17 +10,18 @@ True
 '0.200000000000000011102230246251565404236316680908203125'
 """
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from random import Random
-from typing import Any
 from zoneinfo import ZoneInfo
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+from connectors.sandbox.wire import EPOCH, Json, chance, dumps
 
-Json = dict[str, Any]
+__all__ = [
+    "DAY", "EPOCH", "HOUR", "MINUTE", "SECOND", "Json", "chance", "day_in", "dumps", "exact", "iso",
+    "parse_time", "plain",
+]  # fmt: skip
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
 def iso(ms: int, *, short: bool = False) -> str:
@@ -57,17 +58,3 @@ def exact(number: float) -> str:
 def plain(number: float) -> str:
     """Write a number as a person typed it: no trailing ``.0``."""
     return str(int(number)) if number == int(number) else str(number)
-
-
-def dumps(body: Any) -> str:  # noqa: ANN401 - any JSON
-    """Write compact JSON."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-
-
-def chance(*seed: int) -> Random:
-    """Stream of draws that depends on the numbers given and nothing else."""
-    mixed = 0x9E3779B97F4A7C15
-    for part in seed:
-        mixed = ((mixed ^ (part & 0xFFFFFFFFFFFFFFFF)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        mixed ^= mixed >> 29
-    return Random(mixed)  # noqa: S311 - made-up records, not a secret

@@ -1,25 +1,34 @@
 """What a sync did, in numbers and in words."""
 
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
 from connectors.aligned import aligned, times
-from connectors.hubspot.limits import Limits
 from connectors.secret import plain
+from connectors.store import Store, SyncResult
 from kpi.conform import REJECTED
+from kpi.tables import TABLES
 
 FATES = ["archived", "merged", "deleted"]
 FATE_WORDS = {
-    "archived": "archived in HubSpot",
+    "archived": "archived there",
     "merged": "merged into another",
     "deleted": "deleted for good",
 }
 COUNTS = ["table", "rows", "new", "changed", "removed", "rejected"]
-REASONS = 6
-"""Reasons that are printed."""
+REASONS, SUCH = 6, 3
+"""Reasons that are printed, and records named for each."""
+
+
+class Limits(Protocol):
+    """What is left of the calls of a day; None where the CRM does not say."""
+
+    daily: int | None
+    left: int | None
 
 
 @dataclass(frozen=True)
@@ -28,28 +37,31 @@ class SyncReport:
 
     Attributes
     ----------
+    source : str
+        Name of the CRM.
     sync_id : int
         Number of the sync in the store.
     as_of : date
         Day up to which the data is known.
     counts : DataFrame
         One row per table: ``table, rows`` (in the store now), ``new, changed, removed, rejected``
-        and, of those removed, ``archived, merged, deleted`` (for privacy) in HubSpot.
+        and, of those removed, ``archived, merged, deleted`` for good in the CRM.
     problems : DataFrame
         Rows and values that could not come as they were, and what does not agree; the columns of
         `kpi.conform.PROBLEMS`.
     refused : dict of str to str
         Objects that could not be read, and why.
     calls, retried : int
-        Calls to HubSpot, and how many of them were repeats.
+        Calls to the CRM, and how many of them were repeats.
     seconds : float
         How long it took.
     daily_left : int or None
-        Calls left today; None where HubSpot does not say.
+        Calls left today; None where the CRM does not say.
     notes : list of str
         What else the reader should know.
     """
 
+    source: str
     sync_id: int
     as_of: date
     counts: pd.DataFrame
@@ -74,7 +86,7 @@ class SyncReport:
     def __str__(self) -> str:
         missed = f"; not read: {', '.join(self.refused)}" if self.refused else ""
         parts = [
-            [f"HubSpot, sync {self.sync_id}, as of {self.as_of}{missed or ': complete'}"],
+            [f"{self.source}, sync {self.sync_id}, as of {self.as_of}{missed or ': complete'}"],
             self._table(),
             [*self._changes(), *self.notes],
             _reasons(self.problems),
@@ -103,7 +115,7 @@ class SyncReport:
     def _used(self) -> str:
         repeated = f" ({self.retried:,} of them repeated)" if self.retried else ""
         return (
-            f"{times(self.calls, 'call')} to HubSpot{repeated} in {self.seconds:.1f} s"
+            f"{times(self.calls, 'call')} to {self.source}{repeated} in {self.seconds:.1f} s"
             f"{_left(self.limits)}"
         )
 
@@ -136,12 +148,20 @@ def _reasons(problems: pd.DataFrame) -> list[str]:
     lines = []
     for (action, table, column, why), rows in found[:REASONS]:
         where = f"{table}.{column}" if column else table
-        such = ", ".join(plain(str(k), 30) for k in rows["key"].dropna().unique()[:3])
-        lines.append(f"  {len(rows):>7,}  {where}: {why}")
-        lines.append(f"           {action}; {such}{' ...' if len(rows) > 3 else ''}")
+        lines += [f"{len(rows):>7,}  {where}: {why}", f"{'':7}  {action}; {_such(rows)}"]
     if len(found) > REASONS:
         lines.append(f"  and {times(len(found) - REASONS, 'more reason')}")
-    return [f"{times(len(problems), 'problem')} by reason (each one: .problems of the report)", *lines]
+    return [
+        f"{times(len(problems), 'problem')} by reason (each one: .problems of the report)",
+        *lines,
+    ]
+
+
+def _such(rows: pd.DataFrame) -> str:
+    """Name the first records, each with the value in question."""
+    pairs = rows[["key", "value"]].fillna("").head(SUCH).itertuples(index=False, name=None)
+    told = [f"{plain(str(k), 30)}{f' ({plain(str(v), 30)})' if v else ''}" for k, v in pairs]
+    return ", ".join(told) + (" ..." if len(rows) > SUCH else "")
 
 
 def _unread(refused: dict[str, str]) -> list[str]:
@@ -153,3 +173,30 @@ def _left(limits: Limits) -> str:
         return ""
     of = "" if limits.daily is None else f" of {limits.daily:,}"
     return f"; {limits.left:,}{of} left today"
+
+
+def counted(
+    store: Store, result: SyncResult, gone: Mapping[str, Mapping[str, Sized]]
+) -> pd.DataFrame:
+    """Count what a sync did, table by table: see ``SyncReport.counts``.
+
+    Parameters
+    ----------
+    store : Store
+        As it is now.
+    result : SyncResult
+        Of the sync.
+    gone : mapping
+        By table, and by what became of them, the records that were removed.
+    """
+    counts = result.counts.set_index("table")
+    held = {name: len(store.staged(name, [table.names[0]])) for name, table in TABLES.items()}
+    named = [table for table in TABLES if table in counts.index or held[table]]
+    counts = counts.reindex(named, fill_value=0).rename_axis("table").reset_index()
+    counts.insert(1, "rows", [held[table] for table in counts["table"]])
+    listed = result.problems.loc[result.problems["action"] == REJECTED, "table"].value_counts()
+    turned = zip(counts["table"], counts["rejected"], strict=True)
+    counts["rejected"] = [max(n, int(listed.get(table, 0))) for table, n in turned]
+    for fate in FATES:
+        counts[fate] = [len(gone.get(table, {}).get(fate, ())) for table in counts["table"]]
+    return counts

@@ -1,0 +1,1 @@
+"""Salesforce: an org's leads, opportunities and all that belongs to them. Only reading."""

@@ -1,0 +1,180 @@
+"""Records in the order they are fetched, with how far that order has come: what a sync resumes by."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from connectors.ahead import ahead
+from connectors.batches import batches
+from connectors.errors import ApiError
+from connectors.salesforce.bulk import Page
+from connectors.salesforce.client import Salesforce
+from connectors.salesforce.context import Kind
+from connectors.salesforce.errors import (
+    BulkUnsupportedError,
+    JobLostError,
+    LocatorExpiredError,
+    QueryTimeoutError,
+)
+from connectors.salesforce.query import among, select, where
+from connectors.salesforce.records.rows import csv_rows, rows_of
+
+READY = 3
+"""Pages fetched in advance."""
+PAGE_ROWS = 20_000
+"""Records in a page of a bulk job: what is held in memory at a time."""
+IDS = 200
+"""Ids that one query names: an address holds about 16,000 letters."""
+SHORTEST = 60.0
+"""Seconds of the shortest window that a query is halved down to."""
+RESTARTS = 20
+
+
+class Batch(NamedTuple):
+    """Some records as text, and the place up to which every one has now been given.
+
+    ``place``: for a bulk job its id, locator and count; for a query the last moment it reached.
+    """
+
+    rows: pd.DataFrame
+    place: dict[str, Any] | None
+
+
+Stream = Iterator[Batch]
+
+
+def whole(
+    client: Salesforce,
+    kind: Kind,
+    fields: list[str],
+    conditions: list[str],
+    place: dict[str, Any] | None,
+    since: tuple[datetime, datetime],
+) -> Stream:
+    """Yield every record, deleted ones too: in bulk, or by queries where bulk does not do.
+
+    Parameters
+    ----------
+    place : dict, optional
+        Where an earlier stream stopped.
+    since : pair of datetime
+        The whole time, for queries.
+    """
+    soql = select(kind.name, fields, conditions)
+    if place is None or "job" in place:
+        try:
+            yield from _in_bulk(client, soql, fields, place)
+        except BulkUnsupportedError:
+            place = None
+        else:
+            return
+    yield from changed(client, kind, fields, place, *since)
+
+
+def _in_bulk(
+    client: Salesforce, soql: str, fields: list[str], place: dict[str, Any] | None
+) -> Stream:
+    def pages(at: dict[str, Any]) -> Iterator[Page]:
+        return client.bulk(soql, page_rows=PAGE_ROWS, **at)
+
+    def read(page: Page) -> Batch:
+        at = {"job": page.job, "locator": page.locator, "read": page.read}
+        return Batch(csv_rows(page.body, fields).frame, at if page.locator else None)
+
+    try:
+        yield from ahead(map(read, pages(place or {})), READY)
+    except JobLostError:
+        if place is None:
+            raise
+        yield from ahead(map(read, pages({})), READY)
+
+
+def changed(
+    client: Salesforce,
+    kind: Kind,
+    fields: list[str],
+    place: dict[str, Any] | None,
+    since: datetime,
+    until: datetime,
+) -> Stream:
+    """Yield the records stamped in a time, deleted ones too, oldest first.
+
+    A query that takes the org too long is asked again for half the time.
+    """
+    begin = datetime.fromisoformat(place["upto"]) if place else since
+    yield from ahead(_window(client, kind, fields, begin, until), READY)
+
+
+def _window(
+    client: Salesforce, kind: Kind, fields: list[str], since: datetime, until: datetime
+) -> Stream:
+    """Yield the pages of one window; where the place is lost, ask for what is after the last one."""
+    at, restarts = since, 0
+    while True:
+        conditions = [where(kind.cursor, ">=", at), where(kind.cursor, "<=", until)]
+        soql = select(kind.name, fields, conditions, [kind.cursor, "Id"])
+        try:
+            for page in client.rows(soql, all_rows=True):
+                rows = rows_of(page, fields)
+                at = datetime.fromisoformat(str(rows[kind.cursor].iloc[-1]))
+                yield Batch(rows, {"upto": at.isoformat()})
+        except LocatorExpiredError:
+            restarts += 1
+            if restarts > RESTARTS:
+                raise
+            continue
+        except QueryTimeoutError:
+            half = at + (until - at) / 2
+            if (until - at).total_seconds() < SHORTEST:
+                raise
+            half = half.replace(microsecond=0)
+            yield from _window(client, kind, fields, at, half)
+            yield from _window(client, kind, fields, half, until)
+        return
+
+
+def of_ids(
+    client: Salesforce,
+    name: str,
+    fields: list[str],
+    key: str,
+    ids: Collection[str],
+    conditions: Collection[str] = (),
+) -> pd.DataFrame:
+    """Return the records of an object that name one of these ids, deleted ones left out."""
+
+    def one(part: list[str]) -> pd.DataFrame:
+        soql = select(name, fields, [among(key, part), *conditions], ["Id"])
+        return rows_of((r for page in _again(client, soql) for r in page), fields)
+
+    found = list(client.api.map(one, batches(sorted(ids), IDS)))
+    return pd.concat(found, ignore_index=True) if found else rows_of([], fields)
+
+
+def ids_of(client: Salesforce, name: str) -> Iterator[list[str]]:
+    """Yield the ids of every record that is not deleted, in order."""
+    last, restarts = "", 0
+    while True:
+        after = [where("Id", ">", last)] if last else []
+        try:
+            for page in client.rows(select(name, ["Id"], after, ["Id"])):
+                last = page[-1]["Id"]
+                yield [record["Id"] for record in page]
+        except LocatorExpiredError:
+            restarts += 1
+            if restarts > RESTARTS:
+                raise
+            continue
+        return
+
+
+def _again(client: Salesforce, soql: str) -> list[list[dict[str, Any]]]:
+    """Read all pages of a query, from the start where the place was lost."""
+    for _ in range(RESTARTS):
+        try:
+            return list(client.rows(soql))
+        except LocatorExpiredError:
+            continue
+    raise ApiError("a query of Salesforce lost its place again and again: run it again later")
