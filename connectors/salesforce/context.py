@@ -113,7 +113,7 @@ def opened(
         reading,
         definitions,
         stages(opportunity_stage, lead_status, earlier_stages),
-        StageNames.read(opportunity_stage, lead_status),
+        StageNames.read(opportunity_stage, lead_status, earlier_stages),
         rates(types, dated) if len(types) else pd.DataFrame(),
         _fingerprint(opportunity_stage, lead_status, types, dated),
     )

@@ -143,7 +143,7 @@ def of_ids(
     ids: Collection[str],
     conditions: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Return the records of an object that name one of these ids, deleted ones left out."""
+    """Return the records of an object that name one of these ids, deleted and archived ones too."""
 
     def one(part: list[str]) -> pd.DataFrame:
         soql = select(name, fields, [among(key, part), *conditions], ["Id"])
@@ -154,12 +154,13 @@ def of_ids(
 
 
 def ids_of(client: Salesforce, name: str) -> Iterator[list[str]]:
-    """Yield the ids of every record that is not deleted, in order."""
+    """Yield the ids of every record that is not deleted, archived ones too, in order."""
     last, restarts = "", 0
     while True:
-        after = [where("Id", ">", last)] if last else []
+        there = [where("IsDeleted", "=", False)]
+        there += [where("Id", ">", last)] if last else []
         try:
-            for page in client.rows(select(name, ["Id"], after, ["Id"])):
+            for page in client.rows(select(name, ["Id"], there, ["Id"]), all_rows=True):
                 last = page[-1]["Id"]
                 yield [record["Id"] for record in page]
         except LocatorExpiredError:
@@ -174,7 +175,7 @@ def _again(client: Salesforce, soql: str) -> list[list[dict[str, Any]]]:
     """Read all pages of a query, from the start where the place was lost."""
     for _ in range(RESTARTS):
         try:
-            return list(client.rows(soql))
+            return list(client.rows(soql, all_rows=True))
         except LocatorExpiredError:
             continue
     raise ApiError("a query of Salesforce lost its place again and again: run it again later")

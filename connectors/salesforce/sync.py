@@ -102,7 +102,7 @@ class Sync:
             self._begin(org)
         saver = Saver(org, run)
         found = owners(small_table(self.client, "User", self.settings))
-        small = {"stages": org.stages, "owners": found}
+        small = {"owners": found}
         small |= {"rates": org.rates} if len(org.rates) else {}
         run.add(small, replace=list(small))
         for kind in org.kinds:

@@ -71,11 +71,17 @@ class Kind:
         """Place of each field in a row."""
         return {f.name: f.at for f in self.fields}
 
+    @cached_property
+    def blank(self) -> Row:
+        """Row in which nothing is said."""
+        return [f.missing for f in self.fields]
+
     def row(self, values: dict[str, Any]) -> Row:
-        """Make a row of named values."""
-        made: Row = [f.missing for f in self.fields]
+        """Make a row of named values; names the object has not are passed over."""
+        made, at = self.blank.copy(), self.at
         for name, value in values.items():
-            made[self.at[name]] = value
+            if name in at:
+                made[at[name]] = value
         return made
 
 

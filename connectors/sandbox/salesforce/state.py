@@ -14,6 +14,7 @@ from connectors.sandbox.salesforce.wire import record_id
 
 VERSION = "66.0"
 ADMIN = record_id("005", 1)
+BY = {"CreatedById": ADMIN, "LastModifiedById": ADMIN}
 
 
 @dataclass
@@ -114,16 +115,10 @@ class State:
         """Enter a row; id, who and when are filled in where they are not given."""
         kind, now = KINDS[name], self.now
         given = dict(values)
-        given.setdefault("Id", self.new_id(name))
+        if "Id" not in given:
+            given["Id"] = self.new_id(name)
         created = given.setdefault("CreatedDate", now)
-        for column, value in (
-            ("CreatedById", ADMIN),
-            ("LastModifiedById", ADMIN),
-            ("LastModifiedDate", created),
-            ("SystemModstamp", created),
-        ):
-            given.setdefault(column, value)
-        row = kind.row({k: v for k, v in given.items() if k in kind.at})
+        row = kind.row({"LastModifiedDate": created, "SystemModstamp": created, **BY, **given})
         self.tables[name].put(row, now, self.lateness(late_as or given["Id"]))
         if name == "OpportunityHistory":
             self.latest[given["OpportunityId"]] = given["Id"]

@@ -92,6 +92,7 @@ class Money:
         self.on = state.multi_currency and state.has("CurrencyType")
         self.dated: dict[str, list[tuple[str, str, float]]] = {}
         self.plain: dict[str, float] = {}
+        self.known: dict[tuple[str, str | None], float | None] = {}
         at = KINDS["CurrencyType"].at
         self.rows = state.live("CurrencyType") if self.on else []
         self.home = next((r[at["IsoCode"]] for r in self.rows if r[at["IsCorporate"]]), None)
@@ -108,11 +109,15 @@ class Money:
         """Divide by the rate of the day; missing if there is none."""
         if amount is None or not self.on or code is None or code == self.home:
             return amount
-        if self.dated:
-            rates = [r for a, b, r in self.dated.get(code, ()) if day and a <= day < b]
-            return amount / rates[0] if rates else None
-        rate = self.plain.get(code)
+        if (code, day) not in self.known:
+            self.known[code, day] = self._rate(code, day)
+        rate = self.known[code, day]
         return amount / rate if rate else None
+
+    def _rate(self, code: str, day: str | None) -> float | None:
+        if not self.dated:
+            return self.plain.get(code)
+        return next((r for a, b, r in self.dated.get(code, ()) if day and a <= day < b), None)
 
     def rates(self) -> list[dict[str, Any]]:
         """Rows of the table ``rates``."""

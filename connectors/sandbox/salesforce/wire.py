@@ -25,19 +25,40 @@ ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
 
 def record_id(prefix: str, number: int) -> str:
     """Id of 18 characters; a higher number sorts after a lower one."""
-    digits = ""
-    while number:
+    high, low = divmod(number, 62**5)
+    front, back = divmod(low, 62**3)
+    text, bits = _digits(front, 2)
+    more, other = _digits(back, 3)
+    begin, checks = _begin(prefix, high)
+    return f"{begin}{text}{more}{checks}{CHECK[bits | other << 2]}"
+
+
+@lru_cache(maxsize=300_000)
+def _digits(number: int, width: int) -> tuple[str, int]:
+    """Digits of a number, and which of them are capitals."""
+    text = ""
+    for _ in range(width):
         number, rest = divmod(number, 62)
-        digits = ALPHABET[rest] + digits
-    return long_id(f"{prefix}5g{digits:0>10}")
+        text = ALPHABET[rest] + text
+    return text, _capitals(text)
+
+
+@lru_cache(maxsize=1_000)
+def _begin(prefix: str, high: int) -> tuple[str, str]:
+    """First ten characters of an id, and what checks them."""
+    begin = f"{prefix}5g{_digits(high, 5)[0]}"
+    return begin, CHECK[_capitals(begin[:5])] + CHECK[_capitals(begin[5:])]
+
+
+def _capitals(text: str) -> int:
+    return sum(1 << n for n, c in enumerate(text) if c.isupper())
 
 
 def long_id(text: str) -> str:
     """Give an id of 15 characters the three that make case not matter."""
     if len(text) != 15:
         return text
-    bits = [sum(1 << n for n, c in enumerate(text[i : i + 5]) if c.isupper()) for i in (0, 5, 10)]
-    return text + "".join(CHECK[b] for b in bits)
+    return text + "".join(CHECK[_capitals(text[i : i + 5])] for i in (0, 5, 10))
 
 
 @lru_cache(maxsize=200_000)
