@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from connectors import hubspot
+from connectors import hubspot, salesforce
+from connectors.crm_settings import Fields
 from connectors.errors import (
     ApiError,
     ConnectorError,
@@ -18,16 +19,16 @@ from connectors.errors import (
 )
 from connectors.exports.import_report import ImportReport
 from connectors.files import Import, read_folder
-from connectors.hubspot.settings import Fields, Settings
 from connectors.progress import Progress, bars
 from connectors.secret import Secret
 from connectors.store import Store, SyncResult
+from connectors.sync_report import SyncReport
 from kpi.definitions import Definitions
 from kpi.snapshot import Snapshot
 
 DEFINITIONS, WINDOW = "definitions.toml", "window_start.txt"
 
-SOURCES = ("hubspot",)
+SOURCES = ("hubspot", "salesforce")
 
 __all__ = [
     "ApiError",
@@ -45,6 +46,7 @@ __all__ = [
     "keep",
     "open",
     "read_folder",
+    "salesforce",
     "sync",
 ]
 
@@ -151,7 +153,7 @@ def sync(
     lag_seconds: int | None = None,
     prompt: bool = True,
     progress: Progress = bars,
-) -> hubspot.SyncReport:
+) -> SyncReport:
     """Bring a store up to date with a CRM: everything at first, after that what has changed.
 
     Nothing is ever written to the CRM. A sync that was interrupted goes on where it stopped.
@@ -159,20 +161,22 @@ def sync(
     Parameters
     ----------
     source : str
-        ``hubspot``.
+        ``hubspot`` or ``salesforce``.
     store : str or Path
         Folder of the store; made if it is not there. `connectors.open` opens it.
     token, url
-        Default: from the environment or the keyring, else asked for; see `hubspot.connect`.
+        Default: from the environment or the keyring, else asked for; see `connect` of the source.
     full : bool
         Read every record anew, and let go of those that are gone.
     since : date or ISO text, optional
         Read again what has changed since that day; at the first sync, nothing older.
     fields : mapping of table to (column to property), optional
-        Properties of the account's own to use, like ``{"deals": {"segment": "industry_vertical"}}``.
-        Kept in the store's ``hubspot.toml``.
+        Properties (Salesforce: fields) of your own to use, like
+        ``{"deals": {"segment": "industry_vertical"}}``. Kept in the store's ``hubspot.toml`` or
+        ``salesforce.toml``.
     lag_seconds : int, optional
-        How long the CRM's search may lag behind a change; kept in ``hubspot.toml`` (60 at first).
+        How long the CRM's search may lag behind a change; kept with the settings (at first 60,
+        Salesforce: 300).
     prompt : bool
         Whether a token that is nowhere to be found may be asked for.
     progress : callable
@@ -194,15 +198,17 @@ def sync(
     """
     if source not in SOURCES:
         raise ConnectorError(f"sync: no source {source!r}; expected one of {list(SOURCES)}")
+    crm = hubspot if source == "hubspot" else salesforce
     folder = Store(store)
-    chosen = Settings.read(folder.path).with_fields(fields or {})
+    chosen = crm.Settings.read(folder.path).with_fields(fields or {})
     if lag_seconds is not None:
-        chosen = replace(chosen, lag_seconds=lag_seconds)
+        chosen = chosen.with_lag(lag_seconds)
     day = None if since is None else _date(since)
-    client, limits = hubspot.connect(token, url=url, prompt=prompt)
+    client, limits = crm.connect(token, url=url, prompt=prompt)
     with client.api:
-        work = hubspot.Sync(folder, client, limits, chosen, full=full, since=day, progress=progress)
-        return work.run()
+        work = crm.Sync(folder, client, limits, chosen, full=full, since=day, progress=progress)
+        report: SyncReport = work.run()
+        return report
 
 
 def _stored(folder: Path, as_of: date | str | None, definitions: Definitions | None) -> Snapshot:

@@ -74,9 +74,9 @@ def parsed(text: str, known: Iterable[str], file: str) -> dict[str, Any]:
 def check_whole(values: Mapping[str, object], file: str) -> None:
     """Refuse settings that are no whole numbers, 0 or more.
 
-    >>> check_whole({"lag_minutes": -1}, "salesforce.toml")
+    >>> check_whole({"lag_seconds": -1}, "salesforce.toml")
     Traceback (most recent call last):
-    connectors.errors.FileError: salesforce.toml: lag_minutes = -1; expected a whole number, 0 or more
+    connectors.errors.FileError: salesforce.toml: lag_seconds = -1; expected a whole number, 0 or more
     """
     for name, value in values.items():
         if type(value) is not int or value < 0:

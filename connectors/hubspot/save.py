@@ -17,6 +17,8 @@ from connectors.hubspot.records.subscriptions import subscriptions
 from connectors.hubspot.records.values import number
 from connectors.hubspot.streams import Wanted, named
 from connectors.resumable import Resumable
+from kpi.conform import conform
+from kpi.tables import HISTORY
 from kpi.tables import TABLES as CANONICAL
 
 LINK = {"companies": "account_id", "contacts": "lead_id", "leads": "lead_id", "deals": "deal_id"}
@@ -86,7 +88,10 @@ class Saver:
         ids = frame["lead_id"].tolist()
         frame = self.with_lead_links(kind, frame)
         history = lead_history(kind, records, reading, set(ids))
-        self.run.add({"leads": frame, "history": history})
+        self._forget_outdated("leads", ids, history)
+        # a contact may be a lead no more: what made it one was taken back
+        others = {str(record["id"]) for record in records}.difference(ids)
+        self.run.add({"leads": frame, "history": history}, remove={"leads": others})
         return set(ids)
 
     def _deals(self, kind: str, records: list[Record]) -> set[str]:
@@ -96,8 +101,26 @@ class Saver:
         frame = self.with_deal_links(frame)
         history = deal_history(records, reading, self.account.dates)
         self.run.list_problems(reconcile(records, self._active, self.account.dates))
+        self._forget_outdated(kind, ids, history)
         self.run.add({kind: frame, "history": history})
         return set(ids)
+
+    def _forget_outdated(self, table: str, ids: list[str], history: pd.DataFrame) -> None:
+        """Let records go, to come in anew, of which the store knows changes that HubSpot does not.
+
+        A deal that comes back to a stage loses the date on which it was there first, and a value
+        written twice in a moment stands there once.
+        """
+        if self.run.store.watermark(table, self.run.source) is None:
+            return
+        held = self.run.store.staged("history", list(HISTORY.key), ids)
+        held = held[held["object"] == table.removesuffix("s")]
+        told = conform("history", history).frame[list(HISTORY.key)]
+        known = set(told.astype(str).itertuples(index=False, name=None))
+        rows = held.astype(str).itertuples(index=False, name=None)
+        outdated = {row[HISTORY.key.index("record_id")] for row in rows if row not in known}
+        if outdated:
+            self.run.add({}, remove={table: outdated})
 
     def with_deal_links(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return deals with ``account_id`` and ``lead_id`` as they are in HubSpot now."""

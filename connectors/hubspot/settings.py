@@ -128,6 +128,10 @@ class Settings:
         """
         return replace(self, fields=crm_settings.merged(self.fields, chosen))
 
+    def with_lag(self, seconds: int) -> "Settings":
+        """Return settings for a search that lags so many seconds behind."""
+        return replace(self, lag_seconds=seconds)
+
     def fingerprint(self) -> str:
         """Eight letters that change with what changes the rows: then everything is read anew."""
         return crm_settings.fingerprint([self.leads, self.fields])

@@ -1,6 +1,6 @@
 """The ways into an org: client credentials, a signed token, a refresh token, or a pasted session.
 
-Each is an `connectors.http.Authorization` that also knows the org's address, `instance_url`. There
+Each is a `connectors.http.Authorization` that also knows the org's address, `instance_url`. There
 is no way in by user name and password: Salesforce is closing those.
 """
 

@@ -100,7 +100,7 @@ def opened(
     zone = organization["TimeZoneSidKey"].dropna().tolist()[:1] or ["UTC"]
     types = _if_there(client, "CurrencyType", settings)
     dated = _if_there(client, "DatedConversionRate", settings)
-    currencies = Currencies.read(types, dated)
+    currencies = Currencies.read(types, dated if len(dated) else None)
     home = currencies.corporate or Definitions().reporting_currency
     definitions = given or Definitions(time_zone=zone[0], reporting_currency=home)
     reading = Reading(
@@ -114,7 +114,7 @@ def opened(
         definitions,
         stages(opportunity_stage, lead_status, earlier_stages),
         StageNames.read(opportunity_stage, lead_status, earlier_stages),
-        rates(types, dated) if len(types) else pd.DataFrame(),
+        rates(types, dated if len(dated) else None) if len(types) else pd.DataFrame(),
         _fingerprint(opportunity_stage, lead_status, types, dated),
     )
     _describe(org, settings, kinds)

@@ -3,7 +3,7 @@
 Every line is optional; without a file the defaults hold::
 
     overlap_minutes = 10               # how much of the last window is read again
-    lag_minutes = 5                    # how long a change may take to show in queries
+    lag_seconds = 300                  # how long a change may take to show in queries
     refresh_hours = 24                 # how often formula fields are read anew
 
     [fields.deals]                     # our column = field of the org, in place of ours
@@ -45,7 +45,7 @@ CHOSEN: dict[str, tuple[str, ...]] = {
     "subscriptions": ("mrr", "starts_on", "ends_on"),
     "accounts": ("region", "size", "industry", "billing_account_id"),
 }
-WHOLE = ("overlap_minutes", "lag_minutes", "refresh_hours")
+WHOLE = ("overlap_minutes", "lag_seconds", "refresh_hours")
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class Settings:
 
     Examples
     --------
-    >>> Settings.from_text('lag_minutes = 2').lag_minutes
-    2
+    >>> Settings.from_text('lag_seconds = 20').lag_seconds
+    20
     >>> Settings.from_text('[fields.deals]\nsegmnet = "Market_Segment__c"')
     Traceback (most recent call last):
     connectors.errors.FileError: salesforce.toml, [fields.deals]: unknown key 'segmnet', did you ...
     """
 
     overlap_minutes: int = 10
-    lag_minutes: int = 5
+    lag_seconds: int = 300
     refresh_hours: int = 24
     fields: Fields = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ class Settings:
 
         >>> print(Settings(fields={"deals": {"segment": "Market_Segment__c"}}).to_toml())
         overlap_minutes = 10
-        lag_minutes = 5
+        lag_seconds = 5
         refresh_hours = 24
         <BLANKLINE>
         [fields.deals]
@@ -129,6 +129,10 @@ class Settings:
         {'leads': {'channel': 'Channel__c'}}
         """
         return replace(self, fields=crm_settings.merged(self.fields, chosen))
+
+    def with_lag(self, seconds: int) -> "Settings":
+        """Return settings for an org in which a change takes so many seconds to show."""
+        return replace(self, lag_seconds=seconds)
 
     def fingerprint(self) -> str:
         """Eight letters that change with what changes the rows: then everything is read anew."""

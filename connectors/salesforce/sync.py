@@ -140,7 +140,7 @@ class Sync:
     def _begin(self, org: Org) -> None:
         """Decide what this sync will do, once, so that a continued one does the same."""
         now = self.client.api.now().replace(microsecond=0)
-        until = now - timedelta(minutes=self.settings.lag_minutes)
+        until = now - timedelta(seconds=self.settings.lag_seconds)
         settings = self._settings_of(org)
         self.state.clear()
         self.state |= {

@@ -9,7 +9,7 @@ from kpi.tables import TABLES
 
 FULL = """\
 overlap_minutes = 20
-lag_minutes = 3
+lag_seconds = 3
 refresh_hours = 12
 
 [fields.deals]
@@ -27,7 +27,7 @@ mrr = "MRR__c"
 def test_defaults(tmp_path):
     """Without a file."""
     found = Settings.read(tmp_path)
-    assert (found.overlap_minutes, found.lag_minutes, found.refresh_hours) == (10, 5, 24)
+    assert (found.overlap_minutes, found.lag_seconds, found.refresh_hours) == (10, 300, 24)
     assert found.fields == {}
 
 
@@ -42,11 +42,11 @@ def test_written_and_read_again(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("lag_minute = 1", "unknown key 'lag_minute', did you mean 'lag_minutes'"),
-        ("lag_minutes = -1", "lag_minutes = -1; expected a whole number"),
-        ("lag_minutes = true", "expected a whole number"),
-        ("lag_minutes = 1.5", "expected a whole number"),
-        ("lag_minutes", "not valid TOML"),
+        ("lag_second = 1", "unknown key 'lag_second', did you mean 'lag_seconds'"),
+        ("lag_seconds = -1", "lag_seconds = -1; expected a whole number"),
+        ("lag_seconds = true", "expected a whole number"),
+        ("lag_seconds = 1.5", "expected a whole number"),
+        ("lag_seconds", "not valid TOML"),
         ("fields = 3", "expected"),
         ("[fields.deal]\na = 'b'", "did you mean 'deals'"),
         ("[fields.deals]\namount = 'b'", "unknown key 'amount'"),
@@ -64,7 +64,7 @@ def test_what_cannot_be_meant_is_refused(text, words):
 def test_fingerprint():
     """It changes with what changes the rows, and only with that."""
     found = Settings.from_text(FULL)
-    assert found.fingerprint() == Settings(fields=found.fields, lag_minutes=9).fingerprint()
+    assert found.fingerprint() == Settings(fields=found.fields, lag_seconds=9).fingerprint()
     assert found.fingerprint() != Settings().fingerprint()
     assert (
         found.with_fields({"leads": {"channel": "Other__c"}}).fingerprint() != found.fingerprint()
