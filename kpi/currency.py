@@ -38,6 +38,10 @@ def in_reporting_currency(
         foreign = ~nw.col("currency").is_null() & (nw.col("currency") != home)
         if table == "deals":
             foreign = foreign & nw.col("amount_original").is_null()
+        holds_any = ~nw.col(columns[0]).is_null()
+        for column in columns[1:]:
+            holds_any = holds_any | ~nw.col(column).is_null()
+        foreign = foreign & holds_any  # without an amount there is nothing to convert
         seen = collect(frame.filter(foreign).select("currency").unique())["currency"].tolist()
         if not seen:
             continue

@@ -299,3 +299,13 @@ def test_two_changes_of_one_second_to_different_fields_are_both_kept():
     deals = one(outcome="open", close_date=None, amount=300, owner_id="b", created_at="2026-01-01")
     early = snapshot({"deals": deals, "history": history}).at("2026-02-01").deals.to_pandas()
     assert early[["amount", "owner_id"]].to_numpy().tolist() == [[100.0, "a"]]
+
+
+def test_a_deal_without_any_amount_needs_no_exchange_rate():
+    """Its currency says nothing: it must not keep a company from being opened."""
+    deals = pd.DataFrame({"deal_id": ["1", "2"], "currency": ["EUR", None], "amount": [None, 5.0]})
+    snapshot = Snapshot.from_frames({"deals": deals}, as_of="2026-01-31")
+    assert snapshot.deals.to_pandas()["amount"].sum() == 5.0
+    mrr = deals.assign(mrr=[7.0, None])
+    with pytest.raises(TableError, match="EUR"):
+        Snapshot.from_frames({"deals": mrr}, as_of="2026-01-31")

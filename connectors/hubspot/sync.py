@@ -132,6 +132,8 @@ class Sync:
 
     def _open(self) -> Account:
         given = stored_definitions(self.store)
+        if given is not None:  # should the day's calls be used up before the account is asked
+            self.limits.time_zone = given.time_zone
         earlier = self.store.staged("stages")
         account = opened(self.client, self.settings, given, earlier, self._kinds)
         self.limits.time_zone = account.reading.time_zone

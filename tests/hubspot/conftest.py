@@ -1,7 +1,6 @@
 """A HubSpot account on this machine, a store that follows it, and their comparison row for row."""
 
 import threading
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -36,7 +35,7 @@ class Hub:
         self.store = Store(folder / "store")
         self.home = folder / "home"  # where a renewed token is kept
         self.sent = []
-        self.after_each = lambda request: None
+        self.after_each = None
         self._keeping = threading.Lock()
         answer, self.server.handle = self.server.handle, self._handle
         self._answer = answer
@@ -45,7 +44,8 @@ class Hub:
         reply = self._answer(request)
         with self._keeping:
             self.sent.append(request)
-            self.after_each(request)
+            if self.after_each:
+                self.after_each(request)
         return reply
 
     def sync(self, *, oauth=False, version=client.VERSION, lag_seconds=0, **options):
@@ -162,9 +162,3 @@ def quick_limits(monkeypatch):
     monkeypatch.setattr(limits, "BURST", (100, 1.0))
     monkeypatch.setattr(limits, "SEARCH", (5, 0.1))
     monkeypatch.setattr(limits, "WAITS", {"SECONDLY": 0.1, "TEN_SECONDLY_ROLLING": 1.0})
-
-
-@pytest.fixture
-def compare_frames():
-    """Return `differences`."""
-    return SimpleNamespace(differences=differences)

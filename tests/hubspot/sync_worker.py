@@ -39,7 +39,8 @@ def main():
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
-        print(ended(child, order["kill_after"]), flush=True)
+        sys.stdout.write(f"{ended(child, order['kill_after'])}\n")
+        sys.stdout.flush()
 
 
 def ended(child, kill_after):

@@ -107,9 +107,7 @@ def change(account, chance):
     a, b = chance.sample(deals[20:], 2)
     account.merge("deals", a, b)
     victim = chance.choice([d for d in deals[20:] if d not in (a, b)])
-    name = account.find("deals", victim).props["dealname"]
-    if name.isascii() and name.startswith("Secret"):
-        account.gdpr_delete("deals", victim)
+    account.gdpr_delete("deals", victim)
 
 
 def campaign(hub, *, kills, deals, seed, small=20_000):
@@ -152,7 +150,6 @@ def test_killed_at_ten_moments(hub):
 @pytest.mark.parametrize("small", [20_000, 0], ids=["compared", "searched"])
 def test_killed_at_fifty_moments_of_each_kind(hub, small):
     done = campaign(hub, kills=50, deals=120, seed=11, small=small)
-    print(done)
     assert min(done.values()) >= 5
 
 

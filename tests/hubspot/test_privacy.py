@@ -131,7 +131,7 @@ def test_other_settings_meanwhile_do_not_lose_a_deletion(hub, monkeypatch):
     here.after_each = stop
     with pytest.raises(DailyLimitError):
         here.sync()
-    here.after_each = lambda request: None
+    here.after_each = None
     here.server.faults.switch("daily", on=False)
     assert stopped
     assert files_with(here, "Zerubbabel")

@@ -93,4 +93,4 @@ def test_a_large_moving_account_on_a_bad_day(hub):
     here.same()
     assert happened > 20
     statuses = assert_bad_day(here)
-    print(f"{sum(statuses.values()):,} calls, {happened:,} times changed during syncs: {statuses}")
+    assert sum(statuses.values()) > 3_000

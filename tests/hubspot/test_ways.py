@@ -181,3 +181,33 @@ def test_a_first_sync_cut_short_and_then_of_other_settings(hub, monkeypatch):
     here.sync(leads="leads")
     want = here.account.truth()["leads"]
     assert set(here.rows("leads").index) == set(want["lead_id"])
+
+
+def test_a_contact_whose_reason_to_be_a_lead_is_gone_leaves(hub):
+    """Its history never said so, and its stage does no more."""
+    here = hub(deals=60, leads=False)
+    contact = here.account.create("contacts", {"lifecyclestage": "lead"})
+    contact.history["lifecyclestage"] = ()
+    here.account.keep("contacts", contact)
+    here.sync()
+    here.same()
+    assert str(contact.id) in here.rows("leads").index
+    here.account.advance(60)
+    here.account.edit("contacts", contact.id, {"lifecyclestage": "other"})
+    here.account.advance(60)
+    here.sync()
+    here.same()
+    assert str(contact.id) not in here.rows("leads").index
+
+
+def test_an_edit_is_a_change_and_nothing_leaves(hub):
+    here = hub(deals=60)
+    here.sync()
+    here.account.advance(60)
+    here.account.edit("deals", here.ids("deals")[3], {"amount": "123"})
+    here.account.advance(60)
+    counts = here.sync().counts.set_index("table")
+    assert counts.changed["deals"] == 1
+    assert counts.new["history"] == 1
+    assert counts.removed.sum() == 0
+    here.same()
