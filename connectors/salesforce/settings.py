@@ -113,7 +113,7 @@ class Settings:
 
         >>> print(Settings(fields={"deals": {"segment": "Market_Segment__c"}}).to_toml())
         overlap_minutes = 10
-        lag_seconds = 5
+        lag_seconds = 300
         refresh_hours = 24
         <BLANKLINE>
         [fields.deals]

@@ -166,7 +166,7 @@ class Jobs:
         text = header(job.bound.columns) + "".join(lines)
         if not job.bound.rows and self.empty:
             text = ""
-        return Reply(200, text.encode(), headers, kind="text/csv")
+        return Reply(200, text.encode(), headers, kind="text/csv; charset=UTF-8")
 
     def _spoilt(self, job: Job, start: int, rows: int) -> bool:
         job.reads += start == 0

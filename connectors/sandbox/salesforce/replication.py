@@ -60,8 +60,8 @@ class Replication:
                 )
             found.append(moment // 60 * 60)
         start, end = found
-        if end - start < 60:
-            message = "startDate must be at least one minute before endDate"
+        if end - start <= 60:
+            message = "startDate must be more than one minute before endDate"
             raise refuse(400, "INVALID_REPLICATION_DATE", message)
         if start < self.state.now - days * DAY:
             message = f"startDate before org replication enabled date or more than {days} days ago"
