@@ -44,8 +44,9 @@ format: $(DEV)  ## Format the code
 rerun: $(DEV)  ## Run the notebooks and store their outputs
 	@$(BIN)/python -m workbench.report.rerun $(NOTEBOOKS)
 
-bench: $(DEV)  ## Measure speed and memory against pandas and hand-written SQL
+bench: $(DEV)  ## Measure speed and memory against named peers: KPIs, then HubSpot
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/hubspot.py
 
 clean:  ## Remove the environment and what was made
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -67,7 +67,8 @@ def new_session(address: str, threads: int) -> requests.Session:
     session.trust_env = urlsplit(address).hostname != HERE
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = "reverse-funnel"
-    adapter = HTTPAdapter(pool_maxsize=threads + 1, max_retries=0)
+    # lists are read beside the calls of `Api.map`
+    adapter = HTTPAdapter(pool_maxsize=threads + 16, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -90,6 +90,7 @@ class Sync:
         self._full, self._progress, self._kinds = full, progress, kinds
         self._notes: list[str] = []
         self._since = None if since is None else _milliseconds(since)
+        self._begun: dict[str, Iterator[Batch]] = {}
         self._asked = [full, self._since]
 
     def run(self) -> SyncReport:
@@ -114,16 +115,10 @@ class Sync:
         saver = Saver(account, run)
         found = owners(self.client.owners())
         run.add({"stages": account.stages, "owners": found}, replace=["stages", "owners"])
-        for kind in account.kinds:
-            if kind in self.state["done"]:
-                continue
-            try:
-                self._read(saver, kind)
-            except ScopeError as error:
-                account.refused[kind] = error
-                continue
-            self.state["done"].append(kind)
-            run.save()
+        try:
+            self._read_all(saver)
+        finally:
+            self._begun.clear()  # so that the threads that list end too
         result = run.publish(self._today(account), self._marks(account))
         self._purge()
         self._write_settings(account)
@@ -202,6 +197,20 @@ class Sync:
             "again": [],
         }
 
+    def _read_all(self, saver: Saver) -> None:
+        """Bring every object up to date that a sync cut short has not."""
+        account = saver.account
+        left = [kind for kind in account.kinds if kind not in self.state["done"]]
+        self._begin_listing(saver, left)
+        for kind in left:
+            try:
+                self._read(saver, kind)
+            except ScopeError as error:
+                account.refused[kind] = error
+                continue
+            self.state["done"].append(kind)
+            saver.run.save()
+
     def _read(self, saver: Saver, kind: str) -> None:
         """Bring one object up to date."""
         plan = self.state["kinds"][kind]
@@ -219,8 +228,20 @@ class Sync:
             if kind == "line_items" and not plan["whole"]:
                 self._lines_of_changed_deals(saver)
 
+    def _begin_listing(self, saver: Saver, kinds: list[str]) -> None:
+        """Let the lists of all objects run side by side: of each, one page at a time can be had.
+
+        Not where a sync goes on: the calls of its day may be few.
+        """
+        for kind in kinds if not saver.run.resumed else ():
+            plan = self.state["kinds"][kind]
+            if plan["whole"] and plan["place"] is None:
+                self._begun[kind] = listed(self.client, saver.account.wanted[kind], None)
+
     def _stream(self, saver: Saver, kind: str) -> Iterator[Batch]:
         plan, wanted = self.state["kinds"][kind], saver.account.wanted[kind]
+        if kind in self._begun:
+            return self._begun.pop(kind)
         if plan["whole"]:
             return listed(self.client, wanted, plan["place"])
         since = int(plan["place"] or plan["since"])

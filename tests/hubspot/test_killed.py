@@ -119,7 +119,7 @@ def campaign(hub, *, kills, deals, seed, small=20_000):
         number += 1
         here = hub(deals=deals, seed=seed + number, now=None, leads=bool(number % 2))
         syncs, reader = Syncs(here, small=small), Reader(here)
-        usual, finished, rounds = 1.0, 0, 6
+        usual, finished, rounds = 0.7, 0, 3
         try:
             while finished < rounds and sum(done.values()) < kills:
                 was_killed, took = syncs.run(kill_after=chance.uniform(0.02, usual))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.sandbox.exchange import Request
 from connectors.sandbox.salesforce import Org
 from connectors.sandbox.salesforce.describe import describe
 from connectors.sandbox.salesforce.errors import oauth, page, refuse
@@ -52,10 +53,9 @@ def test_job(org):
     theirs = recorded("docs_examples/bulk2_query_job_create_response.json")
     del theirs["_src"]
 
-    class Asked:
-        body = {"operation": "query", "query": "SELECT Id FROM Account"}
-
-    assert set(json.loads(Jobs(org).create(Asked()).body)) == set(theirs)
+    asked = json.dumps({"operation": "query", "query": "SELECT Id FROM Account"}).encode()
+    made = Jobs(org).create(Request("POST", "/jobs/query", {}, asked))
+    assert set(json.loads(made.body)) == set(theirs)
 
 
 def test_refusals(org):

@@ -208,7 +208,7 @@ class Jobs:
 def _locator(start: int) -> str:
     """Write where a page starts so that nobody reads it as a number.
 
-    >>> _locator(0), int("5f4", 36) // 7 - 1_000
+    >>> _locator(0), int("5EG", 36) // 7 - 1_000
     ('5EG', 0)
     """
     number, text = (start + 1_000) * 7, ""

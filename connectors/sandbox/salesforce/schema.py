@@ -45,7 +45,7 @@ class Field:
     @property
     def filterable(self) -> bool:
         """Whether a query may filter by it (and, here, sort by it)."""
-        return "x" not in self.flags and self.type != "address"
+        return "x" not in self.flags
 
     @property
     def missing(self) -> object:

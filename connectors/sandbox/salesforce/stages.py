@@ -87,14 +87,10 @@ def stage_values(state: State, name: str) -> dict[str, object]:
     """What an opportunity's other fields become when it enters a stage."""
     table = state.tables["OpportunityStage"]
     at = table.kind.at
-    for row in table.rows.values():
-        if name in (row[at["ApiName"]], row[at["MasterLabel"]]):
-            return {
-                "StageName": name,
-                "Probability": row[at["DefaultProbability"]],
-                "IsClosed": row[at["IsClosed"]],
-                "IsWon": row[at["IsWon"]],
-                "ForecastCategory": row[at["ForecastCategory"]],
-                "ForecastCategoryName": row[at["ForecastCategoryName"]],
-            }
-    return {"StageName": name}
+    rows = list(table.rows.values())
+    found = [r for column in ("ApiName", "MasterLabel") for r in rows if r[at[column]] == name]
+    taken = {"Probability": "DefaultProbability", "IsClosed": "IsClosed", "IsWon": "IsWon",
+             "ForecastCategory": "ForecastCategory",
+             "ForecastCategoryName": "ForecastCategoryName"}  # fmt: skip
+    values = {field: found[0][at[column]] for field, column in taken.items()} if found else {}
+    return {"StageName": name, **values}
