@@ -1,11 +1,11 @@
 """Test a token and an account, and reconcile a store with it, number by number and id by id."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 
-from connectors.aligned import aligned, cell, times
+from connectors.aligned import aligned
+from connectors.check_report import PIPELINES, CheckReport, pipeline_row
 from connectors.errors import ApiError, ScopeError
 from connectors.hubspot.agreement import agreement
 from connectors.hubspot.client import HubSpot
@@ -26,66 +26,25 @@ SCOPES = {
 }
 NEEDED = ("deals", "companies", "owners")
 """Without these there is little to plan with; the others may be missing in a smaller account."""
-SHOWN = 10
-"""Differing records, or sums, that are named when the check is printed."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """What was found; printed, it says so in words.
+class Check(CheckReport):
+    """What was found in a HubSpot account; see `connectors.check_report.CheckReport`.
 
-    Attributes
-    ----------
-    account : dict
-        ``portal, time_zone, currency, currencies``.
-    access : DataFrame
-        One row per object: ``object, scope, granted`` and ``why`` not: ``scope`` (the token lacks
-        it) or ``absent`` (the account has no such object).
-    pipelines : DataFrame
-        One row per deal pipeline: ``pipeline_id, label, stages, won, lost`` (labels of the stages).
-    limits : Limits
-        Calls allowed, and left today.
-    counts : DataFrame
-        One row per object: ``object, hubspot, store, difference``; empty without a store.
-    amounts : DataFrame
-        One row per ``pipeline_id, month`` (of the close date) and ``outcome`` (won, open): deals and
-        amount in HubSpot and in the store, and the difference of the amounts.
-    differences : DataFrame
-        One row per differing record and column: ``table, id, column, hubspot, store``; the column
-        is ``(record)`` where only one side has it.
+    ``account`` has ``portal, time_zone, currency, currencies``; ``scope`` is the one that the app
+    needs.
     """
 
-    account: dict[str, Any]
-    access: pd.DataFrame
-    pipelines: pd.DataFrame
+    crm = "HubSpot"
+    needed = NEEDED
     limits: Limits
-    counts: pd.DataFrame = field(default_factory=pd.DataFrame)
-    amounts: pd.DataFrame = field(default_factory=pd.DataFrame)
-    differences: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the store holds what HubSpot has; True where there is no store to compare."""
-        return self.differences.empty
-
-    @property
-    def usable(self) -> bool:
-        """Whether the token may read what is needed at least."""
-        needed = self.access[self.access["object"].isin(NEEDED)]
-        return bool(needed["granted"].all())
-
-    def __str__(self) -> str:
-        parts = [self._account(), self._access(), self._pipelines(), self._agreement()]
-        return "\n\n".join("\n".join(part) for part in parts if part)
-
-    __repr__ = __str__
 
     def _account(self) -> list[str]:
         told, limits = self.account, self.limits
         others = f" (also {', '.join(told['currencies'])})" if told["currencies"] else ""
         calls, seconds = limits.burst
         burst = "no limit stated" if limits.burst == UNSTATED else f"{calls:,} in {seconds:.0f} s"
-        left = f"; {cell(limits.left)} of {cell(limits.daily)} left today" if limits.daily else ""
+        left = f"; {self._left()}" if self._left() else ""
         return [
             f"HubSpot account {told['portal']}",
             f"  time zone  {told['time_zone']}",
@@ -103,69 +62,6 @@ class Check:
         if not self.access.set_index("object")["granted"]["leads"]:
             lines += ["Without leads, contacts count as leads by their lifecycle stage."]
         return lines
-
-    def _pipelines(self) -> list[str]:
-        columns = ["label", "stages", "won", "lost", "pipeline_id"]
-        rows = (
-            self.pipelines[columns].to_numpy(dtype="object").tolist() if len(self.pipelines) else []
-        )
-        return aligned(rows, ["pipeline", "stages", "won", "lost", "id"]) if rows else []
-
-    def _agreement(self) -> list[str]:
-        if self.counts.empty:
-            return []
-        records = self.differences[["table", "id"]].drop_duplicates()
-        verdict = (
-            "The store agrees with HubSpot."
-            if self.agrees
-            else f"The store DIFFERS from HubSpot in {times(len(records), 'record')}."
-        )
-        rows = self.counts.to_numpy(dtype="object").tolist()
-        lines = [verdict, "", *aligned(rows, ["", "in HubSpot", "in the store", "difference"])]
-        return [*lines, "", *self._sums(), *self._named()]
-
-    def _sums(self) -> list[str]:
-        """State won and open amounts as a whole, and the months in which they differ."""
-        if self.amounts.empty:
-            return []
-        money = self.account["currency"]
-        total = self.amounts.groupby("outcome")["hubspot_amount"].sum().to_dict()
-        both = ", ".join(f"{name} {amount:,.0f} {money}" for name, amount in total.items())
-        uneven = self.amounts["hubspot_deals"] != self.amounts["store_deals"]
-        off = self.amounts[uneven | (self.amounts["difference"].abs() >= 0.005)]
-        lines = [
-            f"Amounts by pipeline and month ({both}): {len(self.amounts) - len(off):,} of"
-            f" {times(len(self.amounts), 'sum')} equal"
-        ]
-        if off.empty:
-            return lines
-        labels = dict(zip(self.pipelines["pipeline_id"], self.pipelines["label"], strict=True))
-        shown = off.head(SHOWN).to_dict("records")
-        names = ["hubspot_deals", "store_deals", "hubspot_amount", "store_amount", "difference"]
-        rows = [
-            [labels.get(row["pipeline_id"], row["pipeline_id"]), row["month"], row["outcome"]]
-            + [row[name] for name in names]
-            for row in shown
-        ]
-        head = ["pipeline", "month", "deals", "in HubSpot", "in store"]
-        head += [f"{money} in HubSpot", "in store", "difference"]
-        return [*lines, "", *aligned(rows, head), *_more(len(off), "sum")]
-
-    def _named(self) -> list[str]:
-        """Name the differing records, a line per record and column."""
-        if self.agrees:
-            return []
-        found = self.differences
-        told = found[found["column"] != "updated_at"]
-        only = ~found["id"].isin(told["id"])  # those that differ in nothing else
-        found = pd.concat([told, found[only]])
-        rows = found.head(SHOWN).to_numpy(dtype="object").tolist()
-        return [
-            "",
-            *aligned(rows, ["table", "id", "column", "in HubSpot", "in the store"]),
-            *_more(len(found), "difference"),
-            "What changed in HubSpot since the last sync differs too: sync, then check again.",
-        ]
 
 
 def check(
@@ -229,15 +125,6 @@ def _access(client: HubSpot) -> pd.DataFrame:
 
 def _pipelines(client: HubSpot) -> pd.DataFrame:
     found = client.pipelines("deals")
-    rows = []
-    for pipeline in sorted(found, key=lambda p: p.get("displayOrder") or 0):
-        held = stages([pipeline]).sort_values("position")
-        named = held.groupby("outcome")["label"].agg(", ".join)
-        rows.append(
-            [pipeline["id"], pipeline["label"], len(held), named.get("won"), named.get("lost")]
-        )
-    return pd.DataFrame(rows, columns=["pipeline_id", "label", "stages", "won", "lost"])
-
-
-def _more(count: int, name: str) -> list[str]:
-    return [f"and {times(count - SHOWN, f'further {name}')}"] if count > SHOWN else []
+    ordered = sorted(found, key=lambda pipeline: pipeline.get("displayOrder") or 0)
+    rows = [pipeline_row(one["id"], one["label"], stages([one])) for one in ordered]
+    return pd.DataFrame(rows, columns=PIPELINES)

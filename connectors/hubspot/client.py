@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from connectors.batches import batches
 from connectors.errors import ScopeError
 from connectors.http import Api
 
@@ -204,22 +205,6 @@ class HubSpot:
             return dict(self.api.post(path, body, params=params, bucket=bucket))
         except ScopeError as error:
             raise _of(error, of) from None
-
-
-def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Yield lists of `size` items, the last one shorter.
-
-    >>> list(batches("abcde", 2))
-    [['a', 'b'], ['c', 'd'], ['e']]
-    """
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _after(page: Mapping[str, Any]) -> str | None:

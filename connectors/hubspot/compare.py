@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from connectors.ahead import ahead
-from connectors.hubspot.client import READ, HubSpot, Record, batches
+from connectors.batches import batches
+from connectors.hubspot.client import READ, HubSpot, Record
 from connectors.hubspot.context import TABLES, Account
 from connectors.hubspot.records.columns import texts
 from connectors.hubspot.records.deals import deals

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from connectors.ahead import ahead, begun
+from connectors.batches import batches
 from connectors.hubspot import keyset
 from connectors.hubspot.client import (
     MODIFIED,
@@ -12,7 +13,6 @@ from connectors.hubspot.client import (
     SEARCH_PAGE,
     HubSpot,
     Record,
-    batches,
 )
 
 READY = 30
