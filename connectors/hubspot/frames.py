@@ -1,18 +1,16 @@
 """Canonical tables straight from an account, without a store of the user's own."""
 
-import tempfile
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from connectors.errors import FileError, ScopeError
 from connectors.hubspot.connect import connect
 from connectors.hubspot.context import opened
 from connectors.hubspot.settings import Fields, Settings
 from connectors.hubspot.sync import Sync
 from connectors.progress import Progress, bars
+from connectors.read_anew import needed, read_anew
 from connectors.secret import Secret
 from connectors.store import Store
 from connectors.sync_report import SyncReport
@@ -66,30 +64,21 @@ def frames(
     FileError
         If there is no such table, or the account lacks the property of a field.
     """
-    unknown = [table for table in tables if table not in NEEDS]
-    if unknown:
-        raise FileError(
-            f"frames: no table {unknown[0]!r} in HubSpot; expected some of {list(NEEDS)}"
-        )
-    needed = {kind for table in tables for kind in NEEDS[table]}
+    kinds = needed(tables, NEEDS, "HubSpot")
     settings = Settings().with_fields(fields or {})
     client, limits = connect(token, url=url)
-    # kept in a store that is deleted again, so that there is one way from a record to a row
-    with client.api, tempfile.TemporaryDirectory(prefix="hubspot-") as folder:
-        store = Store(Path(folder) / "store")
-        if needed or "owners" in tables:
-            _complete(Sync(store, client, limits, settings, kinds=needed, progress=progress).run())
-        found = {name: store.staged(name) for name in tables}
-        if "stages" in tables and "leads" not in needed:  # these need no lead to be read
-            account = opened(client, settings, None, store.staged("stages"), ("leads", "deals"))
+
+    def run(store: Store) -> SyncReport | None:
+        if not kinds and "owners" not in tables:
+            return None
+        return Sync(store, client, limits, settings, kinds=kinds, progress=progress).run()
+
+    with client.api:
+        found = read_anew(tables, run)
+        if "stages" in tables and "leads" not in kinds:  # these need no lead to be read
+            account = opened(client, settings, None, found["stages"], ("leads", "deals"))
             found["stages"] = conform("stages", account.stages).frame
         return found
-
-
-def _complete(report: SyncReport) -> None:
-    if report.refused:
-        words = "; ".join(f"{name}: {why}" for name, why in report.refused.items())
-        raise ScopeError(words, object=next(iter(report.refused)))
 
 
 def deals(token: str | Secret | None = None, **options: Any) -> pd.DataFrame:

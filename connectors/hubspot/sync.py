@@ -106,7 +106,7 @@ class Sync:
         began = time.monotonic()
         account = self._open()
         run = Resumable(self.store, SOURCE, self._settings_of(account))
-        self.state = run.state
+        self.state, self._resumed = run.state, run.resumed
         if not run.state or self._asks_for_more(run.state):
             self._begin(account, (run.state or run.dropped).get("gone", {}))
         for table, gone in self.state["gone"].items():  # a kill may have left their history
@@ -354,7 +354,8 @@ class Sync:
             until = _iso(self.state["until"])
             mark = {SOURCE: until, f"{SOURCE}.settings": self.state["settings"]}
             compared = self._mark(table, f"{SOURCE}.compared")
-            if plan["compare"] or (plan["whole"] and compared is None):
+            # records may have gone while a first load that was cut short waited: look next time
+            if plan["compare"] or (plan["whole"] and compared is None and not self._resumed):
                 compared = until
             if compared is not None:
                 mark[f"{SOURCE}.compared"] = compared
