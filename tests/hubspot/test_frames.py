@@ -4,6 +4,7 @@ import tempfile
 
 import pandas as pd
 import pytest
+from rows import differences
 
 from connectors import hubspot
 from connectors.errors import CredentialsError, FileError, ScopeError
@@ -31,23 +32,23 @@ def got(hub, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("leads", [True, False], ids=["leads object", "contacts as leads"])
-def test_all_tables_equal_the_account(hub, got, compare_frames, leads):
+def test_all_tables_equal_the_account(hub, got, leads):
     """Every table, row for row, with its columns and dtypes."""
     one = hub(40, 5, leads=leads)
     found = got("frames", one)
-    assert compare_frames.differences(found, one.account.truth()) == []
+    assert differences(found, one.account.truth()) == []
     assert {name: list(frame) for name, frame in found.items()} == {
         name: TABLES[name].names for name in NEEDS
     }
 
 
 @pytest.mark.parametrize("table", NEEDS)
-def test_one_table_alone_has_the_same_rows(hub, got, compare_frames, table):
+def test_one_table_alone_has_the_same_rows(hub, got, table):
     """Only what it needs is read, and that is enough."""
     one = hub(12, 5)
     found = got(table, one)
     truth = {table: one.account.truth()[table]}
-    assert compare_frames.differences({table: found}, truth) == []
+    assert differences({table: found}, truth) == []
 
 
 def test_only_what_a_table_needs_is_asked_for(hub, got):
@@ -58,14 +59,14 @@ def test_only_what_a_table_needs_is_asked_for(hub, got):
     assert not [path for _, path, _ in one.server.calls if "/0-3" in path and "objects" in path]
 
 
-def test_fields_of_the_account(hub, got, compare_frames):
+def test_fields_of_the_account(hub, got):
     """A property of the account's own, chosen by its name."""
     one = hub(20, 5)
     fields = {"deals": {"segment": "market_segment"}}
     found = got("deals", one, fields=fields)
     truth = {"deals": one.account.truth(fields=fields)["deals"]}
     assert found["segment"].notna().any()
-    assert compare_frames.differences({"deals": found}, truth) == []
+    assert differences({"deals": found}, truth) == []
 
 
 def test_an_account_without_records_gives_empty_tables(hub, got):

@@ -172,7 +172,7 @@ def test_a_first_sync_cut_short_and_then_of_other_settings(hub, monkeypatch):
     """Rows that the first one brought, and the second one does not want, are not shown."""
     monkeypatch.setattr(sync_module, "CHUNK", 40)
     here = hub(deals=120)
-    here.server.faults.daily_calls = 22
+    here.server.faults.daily_calls = 32
     here.server.faults.switch("daily", on=True)
     with pytest.raises(DailyLimitError):
         here.sync(leads="contacts")
