@@ -7,91 +7,33 @@ the plain loop each run in a process of their own.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # not this folder: this file would hide the official client
 
-import connectors  # noqa: E402
-from benchmarks.run import highest  # noqa: E402
+from benchmarks import crm  # noqa: E402
+from benchmarks.crm import DELAY, Call, Measure, Server, Told, note, say, show  # noqa: E402
 from connectors.hubspot import Settings, connect  # noqa: E402
 from connectors.hubspot.context import opened  # noqa: E402
 from connectors.hubspot.records.stages import stages  # noqa: E402
-from connectors.progress import silent  # noqa: E402
 from connectors.sandbox.hubspot import TOKEN  # noqa: E402
 
 BURST, WINDOW, SEARCH = 190, 10.0, 5
-DELAY = 50
 USED, FASTER, GROWN = 0.9, 3.0, 1.3
-Call = tuple[float, str]
-
-
-class Measure(NamedTuple):
-    """One line of the table."""
-
-    name: str
-    ours: str
-    other: str
-    ratio: float
-    needed: float
-    most: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the ratio is what it should be."""
-        return self.ratio <= self.needed if self.most else self.ratio >= self.needed
-
-
-class Server:
-    """The sandbox in a process of its own."""
-
-    def __init__(self, deals: int, *, delay: float, limits: bool) -> None:
-        command = [sys.executable, str(ROOT / "benchmarks" / "hubspot_server.py")]
-        command += ["--deals", str(deals), "--delay", str(delay)]
-        self.process = subprocess.Popen(  # noqa: S603 - ours
-            [*command, *([] if limits else ["--no-limits"])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.url = str(self._answer()["url"])
-
-    def tell(self, words: str) -> Any:  # noqa: ANN401 - JSON
-        """Tell the server something and return what it answers."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(words + "\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def calls(self) -> list[Call]:
-        """Return the calls that passed since this was last asked, in their order."""
-        return sorted((at, path) for at, path in self.tell("calls"))
-
-    def stop(self) -> None:
-        """End the process."""
-        self.process.terminate()
-        self.process.wait()
-
-    def _answer(self) -> Any:  # noqa: ANN401 - JSON
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
 
 
 @contextmanager
 def serving(deals: int, *, delay: float = DELAY, limits: bool = True) -> Iterator[Server]:
     """Run a server for a while."""
-    server = Server(deals, delay=delay, limits=limits)
-    try:
+    arguments = ["--deals", str(deals), "--delay", str(delay), *([] if limits else ["--no-limits"])]
+    with crm.serving("hubspot_server.py", *arguments) as server:
         yield server
-    finally:
-        server.stop()
 
 
 def main() -> None:
@@ -196,22 +138,12 @@ def memory(deals: int, folder: Path) -> list[Measure]:
     return [Measure(name, f"{many:,.0f}", f"{few:,.0f}", many / few, GROWN, most=True)]
 
 
-def synced(url: str, store: str) -> dict[str, float]:
-    """Sync here; return seconds, peak memory in MB, calls and the records fetched."""
-    began = time.perf_counter()
-    report = connectors.sync("hubspot", store, token=TOKEN, url=url, lag_seconds=0, progress=silent)
-    seconds = time.perf_counter() - began
-    rows = report.counts.set_index("table").drop("history", errors="ignore")
-    return {
-        "seconds": seconds,
-        "peak": highest(),
-        "calls": report.calls,
-        "records": int(rows[["new", "changed"]].to_numpy().sum()),
-        "cpu": time.process_time(),
-    }
+def synced(url: str, store: str) -> Told:
+    """Sync here; return what it took."""
+    return crm.synced("hubspot", url, store, TOKEN, lag_seconds=0)
 
 
-def looped(url: str) -> dict[str, float]:
+def looped(url: str) -> Told:
     """Fetch here what a first sync fetches, by the official client; return as `synced`."""
     from benchmarks.hubspot_peer import LINKS, Peer  # noqa: PLC0415 - needed here only
 
@@ -226,45 +158,13 @@ def looped(url: str) -> dict[str, float]:
     for start, end in LINKS:
         found = peer_.link(start, end, ids[start])
         ids.setdefault(end, sorted(found))
-    return {
-        "seconds": time.perf_counter() - began,
-        "peak": highest(),
-        "calls": peer_.calls,
-        "records": sum(len(ids[kind]) for kind in account.wanted),
-        "cpu": time.process_time(),
-    }
+    seconds = time.perf_counter() - began
+    return crm.cost(seconds, peer_.calls, sum(len(ids[kind]) for kind in account.wanted))
 
 
-def run(*arguments: str) -> dict[str, Any]:
-    """Run a part of this script in a process of its own and return what it says."""
-    command = [sys.executable, __file__, *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def note(name: str, told: dict[str, Any]) -> None:
-    """Print what a run took."""
-    say(
-        f"{name}: {told['records']:,} records in {told['seconds']:.1f} s ({told['cpu']:.1f} s of it"
-        f" computing), {told['calls']:,} calls, peak {told['peak']:,.0f} MB,"
-        f" load {os.getloadavg()[0]:.1f}"
-    )
-
-
-def show(found: list[Measure]) -> None:
-    """Print the table."""
-    say(f"\n{'measure':36}{'ours':>9}{'other':>9}{'ratio':>8}{'needed':>12}")
-    for one in found:
-        needed = f"{'at most' if one.most else 'at least'} {one.needed}"
-        verdict = "met" if one.met else "MISSED"
-        say(f"{one.name:36}{one.ours:>9}{one.other:>9}{one.ratio:8.2f}{needed:>14}  {verdict}")
-
-
-def say(text: str) -> None:
-    """Print at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def run(*arguments: str) -> Told:
+    """Run a part of this script in a process of its own."""
+    return crm.run(__file__, *arguments)
 
 
 if __name__ == "__main__":

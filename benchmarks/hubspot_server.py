@@ -7,19 +7,16 @@ millisecond) and ``calls`` (list the calls since last asked); each is answered b
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # not this folder: its hubspot would hide the package of that name
 
+from benchmarks.noted import noting  # noqa: E402
 from connectors.sandbox.hubspot import Account, serve  # noqa: E402
-from connectors.sandbox.hubspot.exchange import Reply, Request  # noqa: E402
-from connectors.sandbox.hubspot.server import Server  # noqa: E402
 
 NOW = "2026-11-01T09:00:00Z"
-REFUSED = 429
 
 
 def main() -> None:
@@ -41,22 +38,6 @@ def main() -> None:
                 passed.clear()
             else:
                 say(change(account, int(number), together=word == "bulk"))
-
-
-def noting(server: Server) -> list[tuple[float, str]]:
-    """Make a server note the second and path of every call that its limits let pass."""
-    passed: list[tuple[float, str]] = []
-    answer = server.handle
-
-    def handle(request: Request) -> Reply:
-        came = time.monotonic()
-        reply = answer(request)
-        if reply.status != REFUSED:
-            passed.append((came, request.path))
-        return reply
-
-    server.handle = handle  # type: ignore[method-assign]
-    return passed
 
 
 def change(account: Account, number: int, *, together: bool) -> int:

@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 import connectors
-from connectors import ConnectorError
+from connectors import ConnectorError, Store
 from kpi import TableError, catalogue, explain
 from workbench.answer import answer
 from workbench.crm import check_crm, serve, sync
 from workbench.report.notebook import NOTEBOOKS, SAMPLES, run_notebook
 from workbench.report.privacy import PrivateContentError
 from workbench.report.static_page import NotebookError, render
+from workbench.store_text import store_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,20 +98,26 @@ def report(
 @app.command()
 def check(
     data: Annotated[
-        Path, typer.Argument(help="Folder of canonical tables, export folder, or: hubspot.")
+        Path,
+        typer.Argument(help="Folder of tables, export folder, or store; or: hubspot, salesforce."),
     ],
     mapping: MappingFile = None,
     store: Annotated[
-        Path | None, typer.Option(help="With hubspot: the store to compare with the account.")
+        Path | None, typer.Option(help="With a CRM: the store to compare with it.")
     ] = None,
 ) -> None:
     """Say what would be read: rows accepted and rejected with reasons, columns not used, failed joins.
 
-    With hubspot: test the token, list what it may read, the limits and the pipelines, and compare a
-    store with the account.
+    A store: the rows of each table, its syncs, and what is wrong with the rows.
+
+    With hubspot or salesforce: test the login, list what it may read, the limits and the pipelines, and
+    compare a store with the CRM.
     """
     if str(data) in connectors.SOURCES:
         check_crm(str(data), store)
+    if Store.exists(data):
+        typer.echo(store_text(data))
+        return
     found = connectors.read_folder(data, mapping=mapping)
     typer.echo(str(found.report))
     if found.as_of is not None:

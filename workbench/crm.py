@@ -1,4 +1,4 @@
-"""The commands that talk to a CRM: `sync`, `check hubspot` and `sandbox`."""
+"""The commands that talk to a CRM: `sync`, `check hubspot` (or salesforce) and `sandbox`."""
 
 import atexit
 import json as json_text
@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 
 import connectors
-from connectors import ConnectorError, DailyLimitError, FileError, Store, hubspot
+from connectors import ConnectorError, DailyLimitError, FileError, Store
 from connectors.progress import bars
-from connectors.sandbox import hubspot as sandbox
+from connectors.sync_report import SyncReport
 from kpi import TableError
+from workbench import sandboxes
 from workbench.report.notebook import SAMPLES
 
 STOPPED = 3
@@ -26,7 +27,7 @@ INTERRUPTED = (
     "stopped by you; what was fetched is kept: run the same command, and it goes on from here"
 )
 
-Source = Annotated[str, typer.Argument(help="The CRM: hubspot.")]
+Source = Annotated[str, typer.Argument(help="The CRM: hubspot or salesforce.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store; made if needed.")]
 
 
@@ -39,10 +40,13 @@ def sync(
     full: Annotated[bool, typer.Option("--full", help="Read every record anew.")] = False,
     field: Annotated[
         list[str] | None,
-        typer.Option(help="TABLE.COLUMN=PROPERTY: use a property of the account's own."),
+        typer.Option(help="TABLE.COLUMN=FIELD: use a property or field of the company's own."),
     ] = None,
     lag: Annotated[
-        int | None, typer.Option(help="Seconds HubSpot's search may lag behind; default 60.")
+        int | None,
+        typer.Option(
+            help="Seconds a change may take to show; default: HubSpot 60, Salesforce 300."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
@@ -72,10 +76,11 @@ def sync(
 
 
 def check_crm(source: str, store: Path | None) -> None:
-    """Test the token and the account, and compare the store with it if one is given."""
-    client, limits = hubspot.connect()
+    """Test the login and what it may read, and compare the store with it if one is given."""
+    crm: Any = getattr(connectors, source)
+    client, limits = crm.connect()
     with client.api:
-        found = hubspot.check(client, limits, None if store is None else Store(store), bars)
+        found = crm.check(client, limits, None if store is None else Store(store), bars)
     typer.echo(str(found))
     if store is not None and not Store.exists(store):
         typer.echo(f"\n{store} is no store yet: reverse-funnel sync {source} --store {store}")
@@ -88,22 +93,14 @@ def serve(
     data: Annotated[Path, typer.Option(help="Folder of canonical tables to serve.")] = SAMPLES,
 ) -> None:
     """Serve a made-up account on this computer, to try `sync` and the notebooks without one."""
-    if source not in connectors.SOURCES:
-        raise ConnectorError(f"sandbox: no source {source!r}; expected {list(connectors.SOURCES)}")
-    found = connectors.read_folder(data)
-    now = None if found.as_of is None else f"{found.as_of}T18:00:00Z"
-    try:
-        server = sandbox.serve(sandbox.Account.from_tables(found.frames, now=now), port=port)
-    except (OSError, OverflowError) as error:
-        raise ConnectorError(
-            f"sandbox: port {port} of 127.0.0.1 cannot be had; give another one with --port"
-        ) from error
-    with server:
+    made = sandboxes.start(source, data, port)
+    variables = " ".join(f"{name}={value}" for name, value in made.variables.items())
+    with made.server:
         typer.echo(
-            f"A made-up HubSpot account is at {server.url}. In another terminal:\n\n"
-            f"  export HUBSPOT_URL={server.url} HUBSPOT_TOKEN={sandbox.TOKEN}\n"
-            "  reverse-funnel check hubspot\n"
-            "  reverse-funnel sync hubspot --store out/sandbox\n\n"
+            f"A made-up {sandboxes.KINDS[source]} is at {made.server.url}. In another terminal:\n\n"
+            f"  export {variables}\n"
+            f"  reverse-funnel check {source}\n"
+            f"  reverse-funnel sync {source} --store out/sandbox-{source}\n\n"
             "Ctrl-C ends it."
         )
         try:
@@ -143,7 +140,7 @@ def _rows(store: Path) -> dict[str, int]:
     return {name: len(frame) for name, frame in found.items()}
 
 
-def _next(report: hubspot.SyncReport, store: Path) -> str:
+def _next(report: SyncReport, store: Path) -> str:
     if report.refused:
         return "grant what is missing, then run the same command again"
     return f"reverse-funnel demo --data {store}"
@@ -182,6 +179,6 @@ def _fields(texts: list[str]) -> dict[str, dict[str, str]]:
         target, sign, name = text.partition("=")
         table, dot, column = target.partition(".")
         if not (sign and dot and name):
-            raise FileError(f"--field {text!r}: expected like deals.segment=industry_vertical")
+            raise FileError(f"--field {text!r}: expected like deals.segment=NAME_OF_THE_FIELD")
         found.setdefault(table, {})[column] = name
     return found

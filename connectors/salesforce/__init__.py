@@ -9,9 +9,48 @@ canonical table straight from the org, for those who only want a frame::
 Only reading: no call that changes a record is ever made.
 """
 
+from connectors.salesforce.check import Check, check
 from connectors.salesforce.client import VERSION, Salesforce
 from connectors.salesforce.connect import connect
+from connectors.salesforce.frames import (
+    accounts,
+    deals,
+    events,
+    frames,
+    history,
+    leads,
+    meetings,
+    opportunities,
+    owners,
+    rates,
+    stages,
+    subscriptions,
+    users,
+)
 from connectors.salesforce.settings import Settings
 from connectors.salesforce.sync import Sync
+from connectors.sync_report import SyncReport
 
-__all__ = ["VERSION", "Salesforce", "Settings", "Sync", "connect"]
+__all__ = [
+    "VERSION",
+    "Check",
+    "Salesforce",
+    "Settings",
+    "Sync",
+    "SyncReport",
+    "accounts",
+    "check",
+    "connect",
+    "deals",
+    "events",
+    "frames",
+    "history",
+    "leads",
+    "meetings",
+    "opportunities",
+    "owners",
+    "rates",
+    "stages",
+    "subscriptions",
+    "users",
+]

@@ -1,6 +1,6 @@
 """Records in the order they are fetched, with how far that order has come: what a sync resumes by."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -35,14 +35,16 @@ RESTARTS = 20
 class Batch(NamedTuple):
     """Some records as text, and the place up to which every one has now been given.
 
-    ``place``: for a bulk job its id, locator and count; for a query the last moment it reached.
+    ``place``: for a bulk job its id, locator and count; for a query the last moment it reached, and
+    the id it came to.
     """
 
     rows: pd.DataFrame
     place: dict[str, Any] | None
 
 
-Stream = Iterator[Batch]
+Stream = Generator[Batch, None, None]
+"""Whoever leaves one before its end closes it: that ends the thread which reads ahead."""
 
 
 def whole(
@@ -70,7 +72,19 @@ def whole(
             place = None
         else:
             return
-    yield from changed(client, kind, fields, place, *since)
+    begin, until = since
+    yield from changed(client, kind, fields, place, _earliest(client, kind, begin), until)
+
+
+def _earliest(client: Salesforce, kind: Kind, since: datetime) -> datetime:
+    """Return when the first record was stamped: no time before it need be halved."""
+    soql = select(kind.name, [kind.cursor], [], [kind.cursor], 1)
+    try:
+        for page in client.rows(soql, all_rows=True):
+            return max(since, datetime.fromisoformat(page[0][kind.cursor]))
+    except QueryTimeoutError:
+        return since
+    return since
 
 
 def _in_bulk(
@@ -103,36 +117,49 @@ def changed(
 
     A query that takes the org too long is asked again for half the time.
     """
-    begin = datetime.fromisoformat(place["upto"]) if place else since
+    begin = (datetime.fromisoformat(place["upto"]), place["after"]) if place else (since, "")
     yield from ahead(_window(client, kind, fields, begin, until), READY)
 
 
 def _window(
-    client: Salesforce, kind: Kind, fields: list[str], since: datetime, until: datetime
+    client: Salesforce, kind: Kind, fields: list[str], begin: tuple[datetime, str], until: datetime
 ) -> Stream:
-    """Yield the pages of one window; where the place is lost, ask for what is after the last one."""
-    at, restarts = since, 0
+    """Yield the pages of one window; where the place is lost, ask for what is after the last one.
+
+    Parameters
+    ----------
+    begin : pair of datetime and str
+        The moment, and of the records stamped then the id after which to begin.
+    """
+    (at, last), restarts = begin, 0
     while True:
-        conditions = [where(kind.cursor, ">=", at), where(kind.cursor, "<=", until)]
+        conditions = [_after(kind.cursor, at, last), where(kind.cursor, "<=", until)]
         soql = select(kind.name, fields, conditions, [kind.cursor, "Id"])
         try:
             for page in client.rows(soql, all_rows=True):
-                rows = rows_of(page, fields)
-                at = datetime.fromisoformat(str(rows[kind.cursor].iloc[-1]))
-                yield Batch(rows, {"upto": at.isoformat()})
+                rows, restarts = rows_of(page, fields), 0
+                at, last = datetime.fromisoformat(page[-1][kind.cursor]), page[-1]["Id"]
+                yield Batch(rows, {"upto": at.isoformat(), "after": last})
         except LocatorExpiredError:
             restarts += 1
             if restarts > RESTARTS:
                 raise
             continue
         except QueryTimeoutError:
-            half = at + (until - at) / 2
             if (until - at).total_seconds() < SHORTEST:
                 raise
-            half = half.replace(microsecond=0)
-            yield from _window(client, kind, fields, at, half)
-            yield from _window(client, kind, fields, half, until)
+            half = (at + (until - at) / 2).replace(microsecond=0)
+            yield from _window(client, kind, fields, (at, last), half)
+            yield from _window(client, kind, fields, (half, ""), until)
         return
+
+
+def _after(cursor: str, at: datetime, last: str) -> str:
+    """Return the condition of coming after a record; many may share a second."""
+    if not last:
+        return where(cursor, ">=", at)
+    same = f"{where(cursor, '=', at)} AND {where('Id', '>', last)}"
+    return f"({where(cursor, '>', at)} OR ({same}))"
 
 
 def of_ids(
@@ -161,7 +188,7 @@ def ids_of(client: Salesforce, name: str) -> Iterator[list[str]]:
         there += [where("Id", ">", last)] if last else []
         try:
             for page in client.rows(select(name, ["Id"], there, ["Id"]), all_rows=True):
-                last = page[-1]["Id"]
+                last, restarts = page[-1]["Id"], 0
                 yield [record["Id"] for record in page]
         except LocatorExpiredError:
             restarts += 1

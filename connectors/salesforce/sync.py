@@ -14,13 +14,17 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from connectors.errors import ApiError, DailyLimitError, ScopeError
+from connectors.errors import ScopeError
 from connectors.progress import Progress, silent
 from connectors.resumable import Resumable
 from connectors.salesforce.client import Salesforce
 from connectors.salesforce.context import KINDS, Kind, Org, opened
 from connectors.salesforce.context import table as small_table
-from connectors.salesforce.errors import ReplicationDateError, TooManyDeletedError
+from connectors.salesforce.errors import (
+    QueryTimeoutError,
+    ReplicationDateError,
+    TooManyDeletedError,
+)
 from connectors.salesforce.limits import Limits
 from connectors.salesforce.query import where
 from connectors.salesforce.records.people import owners
@@ -99,11 +103,10 @@ class Sync:
         self.state = run.state
         asks_for_more = self._asked != [False, None] and run.state.get("asked") != self._asked
         if not run.state or asks_for_more:
-            self._begin(org)
-        saver = Saver(org, run)
-        found = owners(small_table(self.client, "User", self.settings))
-        small = {"owners": found}
-        small |= {"rates": org.rates} if len(org.rates) else {}
+            self._begin(org, again=bool(run.state or run.dropped))
+        self._plan_newly_readable(org)
+        saver = Saver(org, run, same_zone=self._same_zone(org))
+        small = self._small(org)
         run.add(small, replace=list(small))
         for kind in org.kinds:
             if kind.name not in self.state["done"]:
@@ -132,36 +135,60 @@ class Sync:
         earlier = self.store.staged("stages")
         return opened(self.client, self.settings, given, earlier, self._kinds)
 
+    def _small(self, org: Org) -> dict[str, pd.DataFrame]:
+        """Read what is read whole each time."""
+        small = {"rates": org.rates} if len(org.rates) else {}
+        try:
+            small["owners"] = owners(small_table(self.client, "User", self.settings))
+        except ScopeError as error:
+            org.refused["User"] = error
+        return small
+
     def _settings_of(self, org: Org) -> str:
         reading = org.reading
         words = Definitions(deal_types=reading.deal_words, time_zone=reading.time_zone).version
         return f"{self.settings.fingerprint()}-{words}-{org.metadata}"
 
-    def _begin(self, org: Org) -> None:
-        """Decide what this sync will do, once, so that a continued one does the same."""
+    def _begin(self, org: Org, *, again: bool) -> None:
+        """Decide what this sync will do, once, so that a continued one does the same.
+
+        Parameters
+        ----------
+        again : bool
+            Whether an earlier one is given up: what it brought in may be gone from the org.
+        """
         now = self.client.api.now().replace(microsecond=0)
         until = now - timedelta(seconds=self.settings.lag_seconds)
-        settings = self._settings_of(org)
         self.state.clear()
         self.state |= {
             "now": now.isoformat(),
             "until": until.isoformat(),
-            "settings": settings,
-            "kinds": {kind.name: self._plan(kind, until, settings) for kind in org.kinds},
+            "settings": self._settings_of(org),
+            "again": again,
+            "kinds": {},
             "done": [],
             "gone": {},
             "asked": self._asked,
             "notes": [],
         }
 
-    def _plan(self, kind: Kind, until: datetime, settings: str) -> dict[str, Any]:
+    def _plan_newly_readable(self, org: Org) -> None:
+        """Plan the objects that have no plan: at the beginning all, later what could not be read."""
+        for kind in org.kinds:
+            if kind.name not in self.state["kinds"]:
+                self.state["kinds"][kind.name] = self._plan(org, kind)
+
+    def _plan(self, org: Org, kind: Kind) -> dict[str, Any]:
         """Decide how to read one object.
 
-        ``whole``: every record, else those stamped since ``since``. ``floor``: records stamped before
-        are left out on purpose. ``reconcile``: compare every id. ``place``: how far it has come.
+        ``whole``: every record, else those stamped since ``since``. ``stale``: every record, as no
+        stamp tells that formula fields changed. ``floor``: records stamped before are left out on
+        purpose. ``reconcile``: compare every id. ``place``: how far it has come.
         """
-        mark = self._mark(kind, "")
-        first = mark is None or self._full or self._told(kind, ".settings") != settings
+        mark, until = self._mark(kind, ""), self._moment("until")
+        first = (
+            mark is None or self._full or self._told(kind, ".settings") != self.state["settings"]
+        )
         compared, floor = self._mark(kind, ".reconciled"), self._mark(kind, ".floor")
         late = compared is None or until - compared >= RECONCILED
         if mark is not None and until - mark >= REMEMBERED:
@@ -170,11 +197,13 @@ class Sync:
         if self._since is not None:
             since = self._since if since is None or first else min(since, self._since)
         start = self._since if first else floor
+        held = mark is not None or self.state["again"]
         return {
             "whole": first,
+            "stale": not first and self._is_stale(org, kind),
             "since": (since or EPOCH).isoformat(),
             "floor": None if start is None else start.isoformat(),
-            "reconcile": not kind.is_history and mark is not None and (first or late),
+            "reconcile": not kind.is_history and held and (first or late),
             "place": None,
         }
 
@@ -192,10 +221,7 @@ class Sync:
         plan = self.state["kinds"][kind.name]
         if not kind.is_history and not plan["whole"]:
             self._let_deleted_go(saver, kind)
-        stale = self._calculated(saver, kind)
         self._fetch(saver, kind, self._stream(saver, kind))
-        if stale:
-            self._fetch(saver, kind, self._all(saver, kind))
         if kind.table == "subscriptions" and not plan["whole"]:
             saver.lines_of(self._touched_deals())
         if plan["reconcile"]:
@@ -203,60 +229,61 @@ class Sync:
 
     def _stream(self, saver: Saver, kind: Kind) -> Stream:
         plan, until = self.state["kinds"][kind.name], self._moment("until")
-        since = datetime.fromisoformat(
-            plan["floor"] if plan["whole"] and plan["floor"] else plan["since"]
-        )
         fields = saver.org.wanted[kind.name].fields
-        if not plan["whole"]:
+        if not (plan["whole"] or plan["stale"]):
+            since = datetime.fromisoformat(plan["since"])
             return changed(self.client, kind, fields, plan["place"], since, until)
-        conditions = [where(kind.cursor, ">=", since)] if plan["floor"] else []
-        return whole(self.client, kind, fields, conditions, plan["place"], (since, until))
+        begin = datetime.fromisoformat(plan["floor"]) if plan["floor"] else EPOCH
+        conditions = [where(kind.cursor, ">=", begin)] if plan["floor"] else []
+        return whole(self.client, kind, fields, conditions, plan["place"], (begin, until))
 
-    def _all(self, saver: Saver, kind: Kind) -> Stream:
-        fields = saver.org.wanted[kind.name].fields
-        return whole(self.client, kind, fields, [], None, (EPOCH, self._moment("until")))
-
-    def _calculated(self, saver: Saver, kind: Kind) -> bool:
-        """Tell whether formula fields are due to be read anew: no stamp says that they changed."""
-        if self.state["kinds"][kind.name]["whole"] or not saver.org.wanted[kind.name].calculated:
-            return False
+    def _is_stale(self, org: Org, kind: Kind) -> bool:
+        """Tell whether formula fields are due to be read anew."""
         last = self._mark(kind, ".refreshed")
         due = timedelta(hours=self.settings.refresh_hours)
-        return last is None or self._moment("until") - last >= due
+        is_due = last is None or self._moment("until") - last >= due
+        return bool(org.wanted[kind.name].calculated) and is_due
 
     def _fetch(self, saver: Saver, kind: Kind, stream: Stream) -> None:
-        """Save a stream page by page, noting the place each time."""
+        """Save a stream page by page, noting the place each time, once the page is in."""
         plan = self.state["kinds"][kind.name]
-        total = self.client.count(kind.name) if plan["whole"] and plan["place"] is None else None
-        bar = self._progress(kind.name, total)
+        is_new = plan["whole"] and plan["place"] is None
+        bar = self._progress(kind.name, self._count(kind) if is_new else None)
+        past_too = plan["whole"] and not plan["floor"]
         try:
             for batch in stream:
-                before = plan["place"]
-                plan["place"] = batch.place or before
-                try:
-                    saver.save(kind, batch.rows, whole=plan["whole"])
-                except (ApiError, DailyLimitError):
-                    plan["place"] = before
-                    raise
+                saver.save(kind, batch.rows, whole=past_too)
+                plan["place"] = batch.place or plan["place"]
+                saver.run.save()
                 bar.update(len(batch.rows))
         finally:
+            stream.close()
             bar.close()
+
+    def _count(self, kind: Kind) -> int | None:
+        """Count an object's records for the eye; not known where that takes the org too long."""
+        try:
+            return self.client.count(kind.name)
+        except QueryTimeoutError:
+            return None
 
     def _let_deleted_go(self, saver: Saver, kind: Kind) -> None:
         """Ask which records were deleted for good: those no query shows any more."""
         plan = self.state["kinds"][kind.name]
-        start = max(datetime.fromisoformat(plan["since"]), self._moment("now") - REMEMBERED)
+        since, known = datetime.fromisoformat(plan["since"]), self._mark(kind, ".deletions")
+        start = max(min(since, known or since), self._moment("now") - REMEMBERED)
         try:
-            ids, _ = self.client.deleted(kind.name, start, self._moment("now"))
+            ids, known = self.client.deleted(kind.name, start, self._moment("now"))
         except (ReplicationDateError, TooManyDeletedError, ScopeError):
             plan["reconcile"] = True
             return
+        plan["deletions"] = known.isoformat()
         self._remove(saver, kind, ids)
 
     def _reconcile(self, saver: Saver, kind: Kind) -> None:
         """Compare every id, and let go of what the org no longer has."""
         seen: set[str] = set()
-        bar = self._progress(f"{kind.name} compared", self.client.count(kind.name))
+        bar = self._progress(f"{kind.name} compared", self._count(kind))
         try:
             for page in ids_of(self.client, kind.name):
                 seen.update(page)
@@ -306,23 +333,24 @@ class Sync:
             if kind.name not in self.state["done"]:
                 continue
             plan, until = self.state["kinds"][kind.name], self.state["until"]
-            own = {"": until, ".settings": self.state["settings"]}
+            own = {"": until, ".settings": self.state["settings"], ".zone": org.reading.time_zone}
             refreshed, compared = self._mark(kind, ".refreshed"), self._mark(kind, ".reconciled")
-            if plan["whole"] or self._calculated_now(org, kind) or refreshed is None:
+            if plan["whole"] or plan["stale"] or refreshed is None:
                 refreshed = self._moment("until")
             if plan["reconcile"] or compared is None:
                 compared = self._moment("until")
             own |= {".refreshed": refreshed.isoformat(), ".reconciled": compared.isoformat()}
+            own |= {".deletions": plan.get("deletions", until)}
             own |= {".floor": plan["floor"]} if plan["floor"] else {}
             named = {f"{kind.mark}{name}": value for name, value in own.items()}
             marks[kind.table] = marks.get(kind.table, {}) | named
         return marks
 
-    def _calculated_now(self, org: Org, kind: Kind) -> bool:
-        last = self._mark(kind, ".refreshed")
-        due = timedelta(hours=self.settings.refresh_hours)
-        is_due = last is None or self._moment("until") - last >= due
-        return bool(org.wanted[kind.name].calculated) and is_due
+    def _same_zone(self, org: Org) -> bool:
+        """Tell whether days of the org begin when they did at the sync before."""
+        leads = next((kind for kind in org.kinds if kind.name == "Lead"), None)
+        before = None if leads is None else self._told(leads, ".zone")
+        return before in (None, org.reading.time_zone)
 
     def _write_settings(self, org: Org) -> None:
         if Settings.read(self.store.path) != self.settings or not (self.store.path / FILE).exists():

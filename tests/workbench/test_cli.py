@@ -352,3 +352,30 @@ def test_report_set_runs_the_notebook_anew_on_other_data(run, tmp_path):
     assert code == 1
     assert "AssertionError" in err
     assert not target.exists()
+
+
+def test_check_of_a_store_says_what_it_holds(run, export, tmp_path):
+    """Rows of each table, the syncs, and what is wrong with the rows."""
+    store = tmp_path / "s"
+    folder = export(deals=DEALS + WON + LOST)
+    run("keep", folder, "--store", store)
+    (folder / "deals.csv").write_text(
+        DEALS + WON + LOST + "99,open,2026-06-01,\n", encoding="utf-8"
+    )
+    run("keep", folder, "--store", store)
+    code, out, err = run("check", store)
+    assert (code, err) == (0, "")
+    assert out.startswith("Store s, as of 2026-06-30, 2 syncs\n")
+    assert re.search(r"\ndeals +23\n", out)
+    newest, first = re.findall(r"\nsync (\d) .*", out)
+    assert (newest, first) == ("2", "1")
+    assert out.rstrip().endswith("No problem found in the rows.")
+
+
+def test_check_of_a_store_counts_its_problems(run, export, tmp_path):
+    """By reason, as for an export."""
+    wrong = "7,won,2026-01-01,2026-02-01\n8,won,2026-03-01,2026-02-01\n"
+    run("keep", export(deals=DEALS + wrong), "--store", tmp_path / "s")
+    code, out, _ = run("check", tmp_path / "s")
+    assert code == 0
+    assert re.search(r"\n1 problem by reason\n +1  deals\.\w+: ", out)

@@ -1,4 +1,4 @@
-"""`sync`, `check hubspot` and `sandbox`: what is printed, where, and with which exit code."""
+"""`sync`, `check` and `sandbox` of both CRMs: what is printed, where, and with which exit code."""
 
 import io
 import json
@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 
 import connectors
+from connectors.sandbox import salesforce
 from connectors.sandbox.hubspot import TOKEN, Account, serve
 from workbench import cli
 
 COMMAND = [sys.executable, "-m", "workbench"]
 ROOT = Path(__file__).parents[2]
-VARIABLES = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN")
+VARIABLES = [f"HUBSPOT_{name}" for name in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
+VARIABLES += [
+    f"SALESFORCE_{name}"
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "USERNAME", "PRIVATE_KEY_FILE")
+]
 
 
 @pytest.fixture
@@ -29,9 +34,20 @@ def server():
 
 
 @pytest.fixture
+def org(environ):
+    """A small org, served and named in the environment."""
+    environ.setattr("connectors.salesforce.jobs.FIRST_WAIT", 0.01)
+    made = salesforce.Org.generate(opportunities=20, seed=3, now="2026-11-01T09:30:00Z")
+    with salesforce.serve(made) as running:
+        environ.setenv("SALESFORCE_INSTANCE_URL", running.url)
+        environ.setenv("SALESFORCE_ACCESS_TOKEN", salesforce.TOKEN)
+        yield running
+
+
+@pytest.fixture
 def environ(monkeypatch, server):
     """Nothing but the address and the token of that account."""
-    for name in VARIABLES:
+    for name in (*VARIABLES, "SALESFORCE_INSTANCE_URL", "SALESFORCE_ACCESS_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HUBSPOT_URL", server.url)
     monkeypatch.setenv("HUBSPOT_TOKEN", TOKEN)
@@ -71,7 +87,7 @@ def test_a_first_sync_and_one_after_it(run, server, tmp_path):
     server.account.archive("deals", deal)
     server.account.advance(100)
     out = run("sync", "hubspot", "--store", tmp_path / "s")[1]
-    assert "Removed deals: 1 archived in HubSpot" in out
+    assert "Removed deals: 1 archived there" in out
     assert run("check", "hubspot", "--store", tmp_path / "s")[0] == 0
 
 
@@ -137,16 +153,24 @@ def test_a_terminal_shows_bars_with_counts(environ, tmp_path):
     assert text.rindex("left]") < text.index("HubSpot, sync 1")
 
 
-@pytest.mark.parametrize("words", [("sync", "hubspot", "--store", "s"), ("check", "hubspot")])
-def test_without_a_terminal_the_missing_variable_is_named(run, environ, words, tmp_path):
+MISSING = {
+    "hubspot": "set HUBSPOT_TOKEN, or HUBSPOT_CLIENT_ID and",
+    "salesforce": "set SALESFORCE_INSTANCE_URL and SALESFORCE_CLIENT_ID and",
+}
+
+
+@pytest.mark.parametrize("source", MISSING)
+@pytest.mark.parametrize("command", [("sync", "--store", "s"), ("check",)], ids=["sync", "check"])
+def test_without_a_terminal_the_missing_variable_is_named(run, environ, source, command, tmp_path):
     """Nothing is asked for."""
     environ.chdir(tmp_path)
     environ.delenv("HUBSPOT_TOKEN")
+    words = (command[0], source, *command[1:])
     environ.setattr("getpass.getpass", lambda *_: pytest.fail("it asked"))
     environ.setattr("sys.stdin", io.StringIO())
     code, out, err = run(*words)
     assert (code, out) == (1, "")
-    assert "set HUBSPOT_TOKEN, or HUBSPOT_CLIENT_ID and" in err
+    assert MISSING[source] in err
     assert not (tmp_path / "s").exists()
 
 
@@ -181,7 +205,7 @@ def test_an_object_refused_leaves_the_rest(run, server, tmp_path):
 
 
 WRONG = [
-    pytest.param("salesforce", [], r"no source 'salesforce'; expected .*hubspot", id="source"),
+    pytest.param("pipes", [], r"no source 'pipes'; expected .*hubspot.*salesforce", id="source"),
     pytest.param(
         "hubspot", ["--since", "yesterday"], "--since 'yesterday'.*2026-11-01", id="since"
     ),
@@ -189,12 +213,15 @@ WRONG = [
     pytest.param("hubspot", ["--field", "deals.segmnt=x"], "did you mean 'segment'", id="column"),
     pytest.param("hubspot", ["--field", "deals.segment=nope"], "no such property", id="property"),
     pytest.param("hubspot", ["--lag", "-3"], "lag_seconds = -3; expected", id="lag"),
+    pytest.param(
+        "salesforce", ["--field", "deals.segment=No__c"], "the org has no such field", id="field"
+    ),
 ]
 
 
 @pytest.mark.parametrize("json_too", [False, True], ids=["text", "json"])
 @pytest.mark.parametrize(("source", "options", "words"), WRONG)
-def test_a_wrong_option_is_one_sentence(run, tmp_path, source, options, words, json_too):
+def test_a_wrong_option_is_one_sentence(run, org, tmp_path, source, options, words, json_too):
     """What, where, what to do; exit code 1, no traceback, no store."""
     more = ["--json"] if json_too else []
     code, out, err = run("sync", source, "--store", tmp_path / "s", *options, *more)
@@ -256,15 +283,98 @@ def test_check_says_what_to_do(run, server, tmp_path):
     assert re.search(rf"deals +{deal} +\(record\) +there +missing", out)
 
 
+def test_salesforce_from_first_sync_to_the_next(run, org, tmp_path):
+    """The same words: no store yet, a sync, an agreement, a change, a difference, a sync."""
+    store = tmp_path / "s"
+    code, out, err = run("check", "salesforce", "--store", store)
+    assert (code, err) == (0, "")
+    assert out.startswith("Salesforce org Sandbox Company\n")
+    assert f"sync salesforce --store {store}" in out
+    field = "deals.segment=Market_Segment__c"
+    code, out, err = run("sync", "salesforce", "--store", store, "--lag", 0, "--field", field)
+    assert (code, err) == (0, "")
+    assert out.startswith("Salesforce, sync 1, as of 2026-11-01: complete\n")
+    many = len(org.org.truth()["deals"])
+    assert re.search(rf"\ndeals +{many} +{many}\b", out)
+    assert re.search(r"\d+ calls to Salesforce in \d+\.\d s; 99,\d{3} of 100,000 left today\n", out)
+    assert out.endswith(f"Next: reverse-funnel demo --data {store}\n")
+    assert connectors.Store(store).frames()["deals"]["segment"].notna().any()
+    code, out, _ = run("check", "salesforce", "--store", store)
+    assert (code, "The store agrees with Salesforce." in out) == (0, True)
+    deal = org.org.create("Opportunity", {"Name": "New", "Amount": 5.0})
+    code, out, _ = run("check", "salesforce", "--store", store)
+    assert code == 1
+    assert re.search(rf"deals +{deal} +\(record\) +there +missing", out)
+    org.org.advance(600)
+    code, out, _ = run("sync", "salesforce", "--store", store, "--json")
+    assert (code, out.count("\n"), json.loads(out)["rows"]["deals"]) == (0, 1, many + 1)
+
+
+def test_salesforce_calls_of_the_day(run, org, tmp_path):
+    """Exit code 3, progress kept, and the end of it later."""
+    org.faults.daily_calls = 25
+    org.faults.switch("request_limit")
+    code, out, err = run("sync", "salesforce", "--store", tmp_path / "s", "--json")
+    told = json.loads(out)
+    assert (code, told["complete"], told["stopped"], told["resets_at"]) == (3, False, True, None)
+    assert "run the same command later, and it goes on from here" in err
+    org.faults.switch("request_limit", on=False)
+    code, out, _ = run("sync", "salesforce", "--store", tmp_path / "s", "--json")
+    assert (code, json.loads(out)["rows"]["deals"]) == (0, len(org.org.truth()["deals"]))
+
+
+def test_salesforce_refusing_an_object(run, org, tmp_path):
+    """Exit code 1; the object is named; all else is in the store."""
+    org.faults.switch("no_Event")
+    code, out, err = run("sync", "salesforce", "--store", tmp_path / "s", "--json")
+    told = json.loads(out)
+    assert (code, told["complete"], list(told["refused"])) == (1, False, ["Event"])
+    assert "not read: Event" in err
+    many = len(org.org.truth()["deals"])
+    assert len(connectors.Store(tmp_path / "s").frames()["deals"]) == many
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SALESFORCE_ACCESS_TOKEN", "00D-other", "401.*copy a new one"),
+        ("SALESFORCE_INSTANCE_URL", "http://acme.my.salesforce.com", "give https://"),
+    ],
+)
+def test_a_wrong_org_is_one_sentence(run, org, environ, tmp_path, name, value, words):
+    """The same for `sync` and `check`."""
+    environ.setenv(name, value)
+    for command in (["sync", "salesforce", "--store", tmp_path / "s"], ["check", "salesforce"]):
+        code, out, err = run(*command)
+        assert (code, out) == (1, "")
+        assert re.fullmatch(f"reverse-funnel: .*{words}.*\n", err)
+
+
+@pytest.mark.parametrize("command", ["sync", "check", "sandbox"])
+def test_help_names_both(run, command):
+    """Whoever reads the help finds either CRM."""
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "hubspot" in out
+    assert "salesforce" in out
+
+
 def test_a_sandbox_that_cannot_start_is_one_sentence(run, server):
     """A port in use, a source that is none."""
     code, out, err = run("sandbox", "hubspot", "--port", server.url.rpartition(":")[2])
     assert (code, out) == (1, "")
     assert "give another one with --port" in err
-    assert "expected ['hubspot']" in run("sandbox", "salesforce")[2]
+    assert "expected one of ['hubspot', 'salesforce']" in run("sandbox", "pipes")[2]
 
 
-def test_the_sandbox_says_how_to_use_it(run, monkeypatch, tmp_path):
+EXPORTS = {
+    "hubspot": r"HUBSPOT_URL=http://127\.0\.0\.1:\d+ HUBSPOT_TOKEN=pat-na1-local",
+    "salesforce": r"SALESFORCE_INSTANCE_URL=http://127\.0\.0\.1:\d+ SALESFORCE_ACCESS_TOKEN=local-token",
+}
+
+
+@pytest.mark.parametrize("source", EXPORTS)
+def test_the_sandbox_says_how_to_use_it(run, monkeypatch, source):
     """The address and the lines to copy; Ctrl-C is its end."""
 
     class Interrupted:
@@ -272,7 +382,8 @@ def test_the_sandbox_says_how_to_use_it(run, monkeypatch, tmp_path):
             raise KeyboardInterrupt
 
     monkeypatch.setattr("workbench.crm.Event", Interrupted)
-    code, out, err = run("sandbox", "hubspot", "--port", 0)
+    code, out, err = run("sandbox", source, "--port", 0)
     assert (code, err) == (0, "")
-    assert re.search(r"export HUBSPOT_URL=http://127\.0\.0\.1:\d+ HUBSPOT_TOKEN=pat-na1-local", out)
+    assert re.search(rf"\n  export {EXPORTS[source]}", out)
+    assert f"\n  reverse-funnel check {source}\n" in out
     assert out.endswith("Ctrl-C ends it.\n\nEnded.\n")

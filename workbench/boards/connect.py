@@ -5,34 +5,29 @@ import html
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any, TypeVar
 
 import ipywidgets as w
 
 import connectors
-from connectors import ConnectorError, Store, hubspot
-from connectors.hubspot.settings import Fields
-from connectors.sandbox import hubspot as sandbox
+from connectors import ConnectorError, Store
+from connectors.check_report import CheckReport
+from connectors.crm_settings import Fields
+from connectors.sync_report import SyncReport
 from kpi import Snapshot, TableError
-from workbench import tables
+from workbench import sandboxes, tables
 from workbench.boards.inputs import LABEL, STYLE, html_table
-from workbench.report.notebook import SAMPLES
+from workbench.boards.widget_bar import WidgetBar
 
-SANDBOX, HUBSPOT = "sandbox", "hubspot"
-LABELS = {SANDBOX: "Sandbox (a made-up HubSpot account)", HUBSPOT: "HubSpot"}
-SANDBOX_FIELDS = {
-    "deals": {
-        "segment": "market_segment",
-        "region": "sales_region",
-        "product": "product_line",
-        "margin": "gross_margin",
-        "term_months": "contract_months",
-    },
-    "leads": {"channel": "lead_channel", "in_profile": "in_profile"},
+SANDBOX = "sandbox"
+LABELS = {
+    f"{SANDBOX} hubspot": "Sandbox (a made-up HubSpot account)",
+    f"{SANDBOX} salesforce": "Sandbox (a made-up Salesforce org)",
+    "hubspot": "HubSpot",
+    "salesforce": "Salesforce",
 }
-"""Properties that the sandbox's account has of its own, and what they are to us."""
-HINT = "Check tests the token and what it may read. Sync reads; nothing is written to the CRM."
+"""What can be chosen; ``sandbox`` alone is the first."""
+HINT = "Check tests the login and what it may read. Sync reads; nothing is written to the CRM."
 ELSE_ASK = "; or call check() or sync() from a cell: it can ask for the token"
 
 Found = TypeVar("Found")
@@ -47,12 +42,13 @@ class ConnectBoard:
     Parameters
     ----------
     source : str
-        ``sandbox`` (a made-up account, served on this computer) or ``hubspot``.
+        ``hubspot`` or ``salesforce``; or ``sandbox hubspot``, ``sandbox salesforce``: a made-up
+        company, served on this computer (``sandbox``: the first of them).
     store : str or Path, optional
-        Folder of the store; default for the sandbox: a folder that goes with the notebook's kernel;
-        for HubSpot: ``out/hubspot`` where the notebook runs.
-    fields : mapping of table to (column to property), optional
-        Properties of the account's own to use; see `connectors.sync`.
+        Folder of the store; default for a sandbox: a folder that goes with the notebook's kernel;
+        else ``out/hubspot`` or ``out/salesforce`` where the notebook runs.
+    fields : mapping of table to (column to field), optional
+        Fields of the company's own to use; see `connectors.sync`. Default for a sandbox: its own.
 
     Attributes
     ----------
@@ -72,9 +68,12 @@ class ConnectBoard:
         store: str | Path | None = None,
         fields: Fields | None = None,
     ) -> None:
+        source = next(iter(LABELS)) if source == SANDBOX else source
         if source not in LABELS:
             raise TableError(f"source = {source!r}; expected one of {list(LABELS)}")
         self._fields = fields
+        self._folders: dict[str, str] = {}
+        self._folder_is_chosen = store is not None
         self.problem = ""
         wide = w.Layout(width="560px")
         self.source = w.Dropdown(
@@ -85,7 +84,7 @@ class ConnectBoard:
             layout=wide,
         )
         self.store = w.Text(
-            value=str(store or _folder(source)),
+            value=str(store or self._folder(source)),
             description="Store (a folder)",
             style=LABEL,
             layout=wide,
@@ -93,7 +92,6 @@ class ConnectBoard:
         )
         for control in (self.source, self.store):
             control.add_class("rf-input")
-        self._own_store = store is not None
         self.source.observe(self._other_source, names="value")
         self.check_button = w.Button(description="Check", icon="stethoscope")
         self.sync_button = w.Button(description="Sync", icon="refresh", button_style="primary")
@@ -106,44 +104,28 @@ class ConnectBoard:
         self.view = w.VBox([w.HTML(STYLE), self.source, self.store, buttons, self._said])
         self.view.add_class("rf-board")
 
-    def check(self, *, prompt: bool = True) -> hubspot.Check:
-        """Test the token and the account, and compare the store with it if there is one.
+    def check(self, *, prompt: bool = True) -> CheckReport:
+        """Test the login and what it may read, and compare the store with it if there is one.
 
         Raises
         ------
         ConnectorError
-            If there is no token, it is refused, or the account cannot be reached.
+            If there is no token, it is refused, or the CRM cannot be reached.
         """
-        token, url, _ = self._account()
-        client, limits = hubspot.connect(token, url=url, prompt=prompt)
-        with client.api:
-            store = Store(self.store.value)
-            found = self._tried(lambda: hubspot.check(client, limits, store, self._progress))
+        found = self._tried(lambda: self._checked(prompt=prompt))
         self._said.value = f"<pre>{html.escape(str(found))}</pre>"
         return found
 
-    def sync(self, *, full: bool = False, prompt: bool = True) -> hubspot.SyncReport:
+    def sync(self, *, full: bool = False, prompt: bool = True) -> SyncReport:
         """Bring the store up to date.
 
         Raises
         ------
         ConnectorError
-            If there is no token, it is refused, or the account cannot be reached; also if the
-            calls of the day are used up (what was read is kept, the next sync goes on).
+            If there is no token, it is refused, or the CRM cannot be reached; also if the calls of
+            the day are used up (what was read is kept, the next sync goes on).
         """
-        token, url, fields = self._account()
-        found = self._tried(
-            lambda: connectors.sync(
-                HUBSPOT,
-                self.store.value,
-                token=token,
-                url=url,
-                full=full,
-                fields=fields,
-                prompt=prompt,
-                progress=self._progress,
-            )
-        )
+        found = self._tried(lambda: self._synced(full=full, prompt=prompt))
         self._said.value = html_table(tables.sync_table(found)) + _notes(found)
         return found
 
@@ -151,10 +133,39 @@ class ConnectBoard:
         """Open the store, as `connectors.open` does."""
         return connectors.open(self.store.value, as_of)
 
-    def _account(self) -> tuple[str | None, str | None, Fields | None]:
-        if self.source.value == SANDBOX:
-            return sandbox.TOKEN, _sandbox_url(), self._fields or SANDBOX_FIELDS
-        return None, None, self._fields
+    @property
+    def _crm(self) -> str:
+        """Name of the CRM, as `connectors.sync` has it."""
+        return str(self.source.value).removeprefix(f"{SANDBOX} ")
+
+    def _login(self) -> tuple[str | None, str | None, Fields | None]:
+        """Return token, address and fields; None where they are not the board's to know."""
+        if self.source.value == self._crm:
+            return None, None, self._fields
+        made = _sandbox(self._crm)
+        return made.token, made.server.url, self._fields or sandboxes.FIELDS[self._crm]
+
+    def _checked(self, *, prompt: bool) -> CheckReport:
+        crm: Any = getattr(connectors, self._crm)
+        store = Store(self.store.value)
+        token, url, _ = self._login()
+        client, limits = crm.connect(token, url=url, prompt=prompt)
+        with client.api:
+            found: CheckReport = crm.check(client, limits, store, self._progress)
+        return found
+
+    def _synced(self, *, full: bool, prompt: bool) -> SyncReport:
+        token, url, fields = self._login()
+        return connectors.sync(
+            self._crm,
+            self.store.value,
+            token=token,
+            url=url,
+            full=full,
+            fields=fields,
+            prompt=prompt,
+            progress=self._progress,
+        )
 
     def _tried(self, work: Callable[[], Found]) -> Found:
         """Do it; an error is shown on the board too."""
@@ -184,11 +195,18 @@ class ConnectBoard:
                 button.disabled = False
 
     def _other_source(self, change: dict[str, Any]) -> None:
-        if not self._own_store:
-            self.store.value = str(_folder(change["new"]))
+        """Go to the store of the new source, unless the folder is one that the user has named."""
+        if not self._folder_is_chosen and self.store.value == self._folder(change["old"]):
+            self.store.value = self._folder(change["new"])
 
-    def _progress(self, label: str, total: int | None) -> "_Bar":
-        return _Bar(self._bar, self._counted, label, total)
+    def _folder(self, source: str) -> str:
+        """Folder of a source's store, always the same one."""
+        if source not in self._folders:
+            self._folders[source] = str(_folder(source))
+        return self._folders[source]
+
+    def _progress(self, label: str, total: int | None) -> WidgetBar:
+        return WidgetBar(self._bar, self._counted, label, total)
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         """Show the widgets; where there are none (a viewer, a test), the source as text."""
@@ -197,58 +215,26 @@ class ConnectBoard:
         return bundle
 
 
-class _Bar:
-    """A `connectors.progress.Bar` made of widgets: counts, and the time left."""
-
-    def __init__(self, bar: w.IntProgress, counted: w.Label, label: str, total: int | None) -> None:
-        self._bar, self._counted, self._label, self._total = bar, counted, label, total
-        self._done = 0
-        self._began = monotonic()
-        bar.layout.visibility = "visible"
-        bar.max, bar.value = max(total or 1, 1), 0
-        self._show()
-
-    def update(self, n: int) -> None:
-        """Count `n` more as done."""
-        self._done += n
-        self._bar.value = self._done if self._total else 0
-        self._show()
-
-    def close(self) -> None:
-        """End it."""
-        self._bar.value = self._bar.max
-
-    def _show(self) -> None:
-        of = f" of {self._total:,}" if self._total else ""
-        left = ""
-        if self._total and self._done:
-            seconds = (monotonic() - self._began) * (self._total / self._done - 1)
-            left = f", {max(seconds, 0):.0f} s left"
-        self._counted.value = f"{self._label}: {self._done:,}{of}{left}"
+_started: dict[str, sandboxes.Sandbox] = {}
 
 
-_servers: dict[str, sandbox.Server] = {}
-
-
-def _sandbox_url() -> str:
-    """Address of this kernel's sandbox, started when it is first asked for."""
-    if SANDBOX not in _servers:
-        found = connectors.read_folder(SAMPLES)
-        account = sandbox.Account.from_tables(found.frames, now=f"{found.as_of}T18:00:00Z")
-        _servers[SANDBOX] = sandbox.serve(account)
-        atexit.register(_servers[SANDBOX].stop)
-    return str(_servers[SANDBOX].url)
+def _sandbox(crm: str) -> sandboxes.Sandbox:
+    """Return this kernel's sandbox of a CRM, started when it is first asked for."""
+    if crm not in _started:
+        _started[crm] = sandboxes.start(crm)
+        atexit.register(_started[crm].server.stop)
+    return _started[crm]
 
 
 def _folder(source: str) -> Path:
-    if source == HUBSPOT:
-        return Path("out") / "hubspot"
+    if not source.startswith(SANDBOX):
+        return Path("out") / source
     folder = tempfile.TemporaryDirectory(prefix="sandbox-")
     atexit.register(folder.cleanup)
-    return Path(folder.name) / "sandbox"
+    return Path(folder.name) / SANDBOX
 
 
-def _notes(found: hubspot.SyncReport) -> str:
+def _notes(found: SyncReport) -> str:
     lines = [*found.notes, *(f"not read: {name}: {why}" for name, why in found.refused.items())]
     rows = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f'<ul class="rf-note">{rows}</ul>' if rows else ""

@@ -58,8 +58,9 @@ def opportunity_history(
     if codes is not None:
         code = code.fillna(rows["OpportunityId"].map(codes).astype("str"))
     amount = column("money", field(rows, "Amount"), reading.time_zone)
+    close = column("date", field(rows, "CloseDate"), reading.time_zone)
     if reading.currencies.corporate is not None:
-        day = days(field(rows, "CloseDate"), reading.time_zone)
+        day = days(field(rows, "CloseDate"), reading.time_zone) if close.dtype == "str" else close
         converted = reading.currencies.to_reporting(amounts(field(rows, "Amount")), code, day)
         amount = converted if amount.dtype == converted.dtype else amount
     probability = column("number", field(rows, "Probability"), reading.time_zone)
@@ -70,7 +71,7 @@ def opportunity_history(
         record_id=rows["OpportunityId"],
         stage_id=names.deal(field(rows, "StageName")),
         amount=amount,
-        close_date=column("date", field(rows, "CloseDate"), reading.time_zone),
+        close_date=close,
         probability=probability if probability.dtype == "str" else probability / 100,
     )
 

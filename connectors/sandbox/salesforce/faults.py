@@ -9,7 +9,8 @@ expired_locator      every ninth page after the first: INVALID_QUERY_LOCATOR, it
                      20 times at most
 small_pages          a page of a REST query holds 250 rows, whatever is asked
 repeats              a page repeats the last row of the page before
-server_errors        one call in 40: 500 (JSON), 502 or 503 (HTML); each call twice at most
+server_errors        one call in 40: 500 (JSON), 502 (HTML) or 503 (HTML, or JSON with
+                     exceptionCode); each call twice at most
 edge                 one call in 50: 420 (HTML) or 406 (no body); each call once at most
 too_many             one call in 50: 429 with Retry-After 1; each call once at most
 non_json             one call in 60: a page of HTML with status 200; each call once at most
@@ -47,16 +48,18 @@ trouble.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from connectors.sandbox.exchange import Refusal, Reply, Request
 from connectors.sandbox.salesforce.errors import page, refuse
-from connectors.sandbox.salesforce.life import bulk_edit, touch
+from connectors.sandbox.salesforce.life import touch
 from connectors.sandbox.salesforce.schema import KINDS
 from connectors.sandbox.salesforce.soql import Bound
+from connectors.sandbox.salesforce.switches import SWITCHES, nothing
 from connectors.sandbox.salesforce.wire import DAY
+from connectors.sandbox.wire import dumps
 
 if TYPE_CHECKING:
     from connectors.sandbox.salesforce.server import Server
@@ -72,8 +75,7 @@ OTHERS = (
 )  # fmt: skip
 SCOPED = tuple(f"{word}_{name}" for word in ("no", "no_bulk") for name in KINDS)
 NAMES = (*SURVIVABLE, *OTHERS, *SCOPED)
-LATE, MOVES, HANG_AT, HANG, SAME = 90, 300, 30, 75.0, 10_050
-HIDDEN = {"Opportunity": {"LeadSource"}, "User": {"UserType", "UserRoleId"}}
+MOVES, HANG_AT, HANG = 300, 30, 75.0
 SETTING_UP = "We are setting things up. This process can take a few minutes."
 
 
@@ -113,7 +115,7 @@ class Faults:
         if name in SCOPED:
             self._scope(name, on=on)
         else:
-            _SETTERS.get(name, _nothing)(self.server, on)
+            SWITCHES.get(name, nothing)(self.server, on)
 
     def _scope(self, name: str, *, on: bool) -> None:
         state, word = self.server.org, name.removeprefix("no_")
@@ -147,7 +149,7 @@ class Faults:
     def _error(self, request: Request) -> Refusal | None:
         key = self._key(request)
         if self._hits("server_errors", key, 40, 1, 1 + key // 40 % 2):
-            return _server_error(key // 80 % 3)
+            return _server_error(key // 80 % 4)
         if self._hits("edge", key, 50, 4, 1):
             if key // 50 % 2:
                 return Refusal(Reply(406, b"", kind="text/html"))
@@ -204,104 +206,9 @@ class Faults:
 def _server_error(kind: int) -> Refusal:
     if kind == 0:
         return refuse(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred. ErrorId: 12-34 (56)")
+    if kind == 3:
+        body = {"exceptionCode": "ServerUnavailable", "exceptionMessage": "Try again later"}
+        return Refusal(Reply(503, dumps(body).encode()))
     titles = {1: (502, "Bad Gateway"), 2: (503, "Service Unavailable")}
     status, title = titles[kind]
     return page(status, title)
-
-
-def _nothing(_: "Server", __: bool) -> None:  # noqa: FBT001 - as the setters below
-    pass
-
-
-def _late(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.org.late = LATE if on else 0
-
-
-def _expired_token(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.sessions.expire_after = server.faults.expire_after if on else None
-
-
-def _permanent(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.sessions.locked = on
-
-
-def _login_host(server: "Server", on: bool) -> None:  # noqa: FBT001
-    text = "request not supported on this domain"
-    server.sessions.refusal = ("invalid_grant", text) if on else None
-
-
-def _not_approved(server: "Server", on: bool) -> None:  # noqa: FBT001
-    text = "user hasn't approved this consumer"
-    server.sessions.refusal = ("invalid_grant", text) if on else None
-
-
-def _request_limit(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.daily = server.used + server.faults.daily_calls if on else 100_000
-
-
-def _small_pages(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.queries.page = 250 if on else None
-
-
-def _repeats(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.queries.repeat = on
-
-
-def _same_second(server: "Server", on: bool) -> None:  # noqa: FBT001
-    if on:
-        bulk_edit(server.org, SAME)
-
-
-def _slow_jobs(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.jobs.needs = 4 if on else 1
-
-
-def _truncated(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.jobs.truncate = on
-
-
-def _empty_body(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.jobs.empty = on
-
-
-def _no_last_locator(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.jobs.last = None if on else "null"
-
-
-def _failed_job(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.jobs.fate = ["Failed", "JobComplete"] * 1_000 if on else []
-
-
-def _aborted_job(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.jobs.fate = ["Aborted", "JobComplete"] * 1_000 if on else []
-
-
-def _no_bulk(server: "Server", on: bool) -> None:  # noqa: FBT001
-    server.jobs.refused = None if on else set()
-
-
-def _hidden_fields(server: "Server", on: bool) -> None:  # noqa: FBT001
-    for name, fields in HIDDEN.items():
-        there = server.org.hidden.setdefault(name, set())
-        (there.update if on else there.difference_update)(fields)
-
-
-_SETTERS: dict[str, Callable[["Server", bool], None]] = {
-    "late": _late,
-    "expired_token": _expired_token,
-    "permanent_401": _permanent,
-    "login_host": _login_host,
-    "not_approved": _not_approved,
-    "request_limit": _request_limit,
-    "small_pages": _small_pages,
-    "repeats": _repeats,
-    "same_second": _same_second,
-    "slow_jobs": _slow_jobs,
-    "truncated": _truncated,
-    "empty_body": _empty_body,
-    "no_last_locator": _no_last_locator,
-    "failed_job": _failed_job,
-    "aborted_job": _aborted_job,
-    "no_bulk": _no_bulk,
-    "hidden_fields": _hidden_fields,
-}

@@ -1,0 +1,392 @@
+"""What a sync reads, and when it reads all: by windows, by job, by id; and what it says of it."""
+
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+from salesforce.harness import FIELDS, LAG, RECORDS
+
+from connectors.errors import DailyLimitError, FileError
+from connectors.salesforce import sync as sync_module
+
+DAY = 86_400
+HISTORIES = ("OpportunityHistory", "OpportunityFieldHistory", "LeadHistory")
+
+
+def everything(org, seed):
+    """Let each kind of change happen that moves a stamp."""
+    org.mutate(40, seed=seed)
+    org.touch(10, seed=seed)
+
+
+def test_changes_are_found_by_windows(crm, settled):
+    """Created, edited, converted, merged, deleted, taken back, archived: nothing is read whole."""
+    here = crm(100)
+    here.sync()
+    before = len(here.sent)
+    for turn in range(4):
+        everything(here.org, turn)
+        if turn == 2:
+            here.org.archive_events()
+        here.wait()
+        here.sync()
+        here.same()
+    assert here.jobs(before) == []
+    asked = {r.path.split("/")[-2] for r in here.sent[before:] if r.path.endswith("/deleted")}
+    assert asked == set(RECORDS)
+    assert not [q for q in here.queries(before) if q.startswith("SELECT Id FROM")]
+
+
+def test_a_second_sync_right_after_is_cheap(crm, settled):
+    here = crm(600)
+    here.sync()
+    before = len(here.sent)
+    report = here.sync()
+    assert len(here.sent) - before == report.calls < 60
+    assert report.counts[["new", "changed", "removed"]].sum().sum() == 0
+    here.same()
+
+
+def test_an_edit_is_a_change_and_nothing_leaves(crm, settled):
+    here = crm()
+    here.sync()
+    deal = here.ids("Opportunity")[3]
+    here.org.edit("Opportunity", deal, {"Amount": 123.0})
+    here.wait()
+    counts = here.sync().counts.set_index("table")
+    assert counts.changed["deals"] == 1
+    assert counts.new["history"] == 1
+    assert counts.removed.sum() == 0
+
+
+def test_a_system_touch_only_moves_the_stamp(crm, settled):
+    here = crm()
+    here.sync()
+    here.org.system_touch("Opportunity", here.ids("Opportunity")[3])
+    here.wait()
+    counts = here.sync().counts.set_index("table")
+    assert counts.changed["deals"] == 1
+    assert counts.new.sum() == 0
+    here.same()
+
+
+def test_a_deal_that_is_won_becomes_subscriptions_and_no_longer_does(crm, settled):
+    """Its products are not stamped then."""
+    here = crm(100)
+    lines = here.ids("OpportunityLineItem")
+    sold = [here.value("OpportunityLineItem", line, "OpportunityId") for line in lines]
+    deal = next(one for one in sold if here.value("Opportunity", one, "AccountId"))
+    here.org.edit("Opportunity", deal, {"StageName": "Prospecting"})
+    here.wait()
+    here.sync()
+    few = len(here.rows("subscriptions"))
+    for stage, more in (("Closed Won", True), ("Closed Lost", False)):
+        here.org.edit("Opportunity", deal, {"StageName": stage})
+        here.wait()
+        here.sync()
+        here.same()
+        assert (len(here.rows("subscriptions")) > few) == more
+
+
+def test_an_undeletion_during_the_first_load(crm, settled):
+    """The histories have been read by then: the past is asked for by id."""
+    here = crm(80)
+    deal, lead = here.ids("Opportunity")[4], here.ids("Lead")[4]
+    here.org.delete("Opportunity", deal)
+    here.org.delete("Lead", lead)
+    done = []
+
+    def take_back(request):
+        job = request.path.endswith("/jobs/query") and request.body["query"]
+        if job and " FROM Account" in job and not done:
+            done.append(request)
+            here.org.undelete("Opportunity", deal)
+            here.org.undelete("Lead", lead)
+
+    here.after_each = take_back
+    here.sync()
+    here.after_each = None
+    assert done
+    assert len(here.history(deal))
+    here.wait()
+    here.sync()
+    here.same()
+
+
+# all is read anew
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "queries"])
+def test_full_reads_and_compares_everything(crm, settled, bulk):
+    here = crm()
+    here.sync()
+    here.org.mutate(40, seed=5)
+    here.org.write("Opportunity", here.ids("Opportunity")[2], {"Amount": 4_321.0})  # unseen
+    here.wait()
+    if not bulk:
+        here.org.not_in_bulk |= {*RECORDS, *HISTORIES}
+    here.sync(full=True)
+    here.same()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, FIELDS), (FIELDS, {"deals": {"segment": "Sales_Region__c"}, **FIELDS})],
+    ids=["fields chosen", "other fields"],
+)
+def test_other_settings_read_everything_anew(crm, settled, before, after):
+    here = crm()
+    here.sync(fields=before)
+    here.org.hard_delete("Opportunity", here.ids("Opportunity")[5])
+    here.wait()
+    at = len(here.sent)
+    here.sync(fields=after)
+    here.same(fields=after)
+    assert (len(here.jobs(at)) == len(RECORDS + HISTORIES)) == (before != after)
+
+
+def test_an_org_that_moves_to_another_zone_is_read_anew(crm, settled):
+    here = crm(lead_history=False, time_zone="America/New_York")
+    here.sync()
+    here.org.time_zone = "Asia/Tokyo"
+    row = here.ids("Organization")[0]
+    here.org.write("Organization", row, {"TimeZoneSidKey": "Asia/Tokyo"})
+    here.wait()
+    here.sync()
+    here.same()
+
+
+def test_a_first_load_given_up_leaves_nothing_behind(crm, settled, small_pages):
+    """Cut short, then a record goes for good and the settings change: its row goes too."""
+    here = crm(120)
+    stopped_after(here, "Lead", fields={})
+    staged = here.store.staged("accounts", ["account_id"])["account_id"].tolist()
+    assert staged
+    here.org.hard_delete("Account", staged[0])
+    here.wait()
+    here.sync()
+    here.same()
+
+
+def test_since_leaves_out_what_is_older_until_full(crm, settled):
+    here = crm(120)
+    day = date(2026, 6, 1)
+    here.sync(since=day)
+    want = here.org.truth(fields=FIELDS)
+    newer = want["deals"][want["deals"]["updated_at"] >= pd.Timestamp(day, tz="UTC")]
+    assert 0 < len(newer) < len(want["deals"])
+    assert set(here.rows("deals").index) == set(newer["deal_id"])
+    deal = newer["deal_id"].iloc[0]
+    past = want["history"][want["history"]["record_id"] == deal]
+    assert len(here.history(deal)) == len(past), "its past began before that day"
+    older = next(i for i in want["deals"]["deal_id"] if i not in set(newer["deal_id"]))
+    here.org.edit("Opportunity", older, {"Amount": 5.0})
+    here.org.advance(2 * DAY)  # formulas are read anew
+    here.sync()
+    assert set(here.rows("deals").index) == {*newer["deal_id"], older}
+    here.sync(full=True)
+    here.same()
+
+
+def test_since_reads_again_what_was_missed(crm, settled):
+    here = crm()
+    here.sync()
+    deal = here.ids("Opportunity")[-1]
+    here.org.write("Opportunity", deal, {"Amount": 4_321.0})  # unseen, as no stamp moves
+    here.wait()
+    here.sync()
+    assert here.rows("deals").amount_original[deal] != 4_321
+    stamp = here.value("Opportunity", deal, "SystemModstamp")
+    here.sync(since=datetime.fromtimestamp(stamp, UTC).date())
+    here.same()
+
+
+# what cannot be read
+
+
+def test_a_field_the_org_lacks_is_named(crm):
+    here = crm()
+    with pytest.raises(FileError, match="did you mean 'Market_Segment__c'"):
+        here.sync(fields={"deals": {"segment": "Market_Segmnt__c"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("Account", "accounts"), ("Opportunity", "deals"), ("Event", "meetings"),
+     ("OpportunityLineItem", "subscriptions"), ("User", "owners")],
+)  # fmt: skip
+def test_an_object_that_may_not_be_read_stops_no_other(crm, settled, name, table):
+    here = crm(faults=[f"no_{name}"])
+    report = here.sync()
+    assert not report.complete
+    assert name in report.refused
+    assert here.store.watermark(table, "salesforce") is None
+    have, want = here.store.frames(), here.org.truth(fields=FIELDS)
+    assert table not in have or not len(have[table])
+    assert len(have["leads"]) == len(want["leads"])
+    here.server.faults.switch(f"no_{name}", on=False)
+    here.wait()
+    assert here.sync().complete
+    here.same()
+
+
+@pytest.mark.parametrize("name", ["Account", "Opportunity", "Event", "User"])
+def test_an_object_taken_away_later_takes_no_rows_away(crm, settled, name):
+    here = crm()
+    here.sync()
+    before, mark = here.store.frames(), here.mark("deals")
+    here.server.faults.switch(f"no_{name}", on=True)
+    here.org.edit("Opportunity", here.ids("Opportunity")[0], {"Amount": 99.0})
+    here.wait()
+    assert name in here.sync().refused
+    after = here.store.frames()
+    for table in ("deals", "accounts", "meetings", "owners", "stages"):
+        assert len(after[table]) == len(before[table]), table
+    assert (here.mark("deals") == mark) == (name == "Opportunity")
+    here.server.faults.switch(f"no_{name}", on=False)
+    here.wait()
+    assert here.sync().complete
+    here.same()
+
+
+def test_an_object_that_may_be_read_again_when_a_sync_goes_on(crm, settled):
+    """It had no part in the plan of the sync that was cut short."""
+    here = crm(faults=["no_Account"])
+    here.server.faults.daily_calls = 40
+    here.server.faults.switch("request_limit", on=True)
+    with pytest.raises(DailyLimitError):
+        here.sync()
+    for fault in ("request_limit", "no_Account"):
+        here.server.faults.switch(fault, on=False)
+    assert here.sync().complete
+    here.same()
+
+
+def test_a_history_that_is_not_tracked_is_said(crm):
+    here = crm()
+    here.org.without |= {"OpportunityFieldHistory"}
+    assert any("OpportunityFieldHistory" in note for note in here.sync().notes)
+    here.same()
+
+
+# jobs
+
+
+def stopped_after(here, word, times=1, **options):
+    """Let the calls of the day be used up once a page of an object's job was read so often."""
+    jobs, seen = {}, []
+
+    def look(request):
+        if request.path.endswith("/jobs/query"):
+            name = request.body["query"].split(" FROM ")[1].split()[0]
+            jobs[here.server.jobs.made] = name
+        if request.path.endswith("/results") and jobs[max(jobs)] == word:
+            seen.append(request)
+            if len(seen) == times:
+                here.server.faults.daily_calls = 0
+                here.server.faults.switch("request_limit", on=True)
+
+    here.after_each = look
+    with pytest.raises(DailyLimitError):
+        here.sync(**options)
+    here.after_each = None
+    here.server.faults.switch("request_limit", on=False)
+    assert len(seen) >= times
+
+
+def test_a_job_is_gone_on_with(crm, settled, small_pages):
+    here = crm(200)
+    stopped_after(here, "LeadHistory", times=8)
+    before = len(here.sent)
+    here.sync()
+    here.same()
+    assert set(here.jobs(before)) == set(RECORDS)
+    pages = [r for r in here.sent[before:] if r.path.endswith("/results")]
+    assert pages[0].one("locator"), "the job was read from its start"
+
+
+def test_a_job_that_is_gone_is_begun_anew(crm, settled, small_pages):
+    """Deleted meanwhile, or older than the week for which the org keeps it."""
+    here = crm(200)
+    stopped_after(here, "LeadHistory", times=8)
+    here.server.jobs.jobs.clear()
+    before = len(here.sent)
+    here.sync()
+    here.same()
+    assert set(here.jobs(before)) == {*RECORDS, "LeadHistory"}
+
+
+def test_a_sync_cut_short_goes_on_weeks_later(crm, settled, small_pages):
+    here = crm(200)
+    stopped_after(here, "Lead", times=2)
+    everything(here.org, 1)
+    here.org.advance(20 * DAY)
+    everything(here.org, 2)
+    here.wait()
+    here.sync()
+    here.sync()
+    here.same()
+
+
+def test_formulas_cut_short_are_gone_on_with(crm, settled, small_pages, monkeypatch):
+    """A refresh is a job too; the sync that goes on knows it from a window."""
+    fields = {**FIELDS, "deals": {"region": "Account_Region__c"}}
+    here = crm(200)
+    here.sync(fields=fields)
+    deal = here.ids("Opportunity")[-1]
+    here.org.change_formula(deal, "Elsewhere")
+    here.org.advance(2 * DAY)
+    saved = []
+    save = sync_module.Saver.save
+
+    def cut(self, kind, raw, **given):
+        if kind.name == "Opportunity":
+            saved.append(len(raw))
+            if len(saved) == 3:
+                raise KeyboardInterrupt
+        return save(self, kind, raw, **given)
+
+    monkeypatch.setattr(sync_module.Saver, "save", cut)
+    with pytest.raises(KeyboardInterrupt):
+        here.sync(fields=fields)
+    here.sync(fields=fields)
+    here.same(fields=fields)
+    assert here.rows("deals").region[deal] == "Elsewhere"
+
+
+def test_no_page_is_passed_over_when_a_sync_dies_between_past_and_rows(crm, settled, monkeypatch):
+    """New records come with their past first: the place moves on only after the records are in."""
+    here = crm(60)
+    here.sync()
+    for n in range(5):
+        here.org.create("Opportunity", {"Name": f"N{n}", "Amount": 5.0})
+        here.org.advance(700)  # in no overlap
+    here.wait()
+    rows = sync_module.Saver._rows
+
+    def dies(self, kind, raw):
+        if kind.name == "Opportunity":
+            raise KeyboardInterrupt
+        return rows(self, kind, raw)
+
+    monkeypatch.setattr(sync_module.Saver, "_rows", dies)
+    with pytest.raises(KeyboardInterrupt):
+        here.sync()
+    monkeypatch.setattr(sync_module.Saver, "_rows", rows)
+    here.sync()
+    here.same()
+
+
+def test_the_lag_is_that_of_the_settings(crm, settled):
+    """A change of a few minutes ago is for the next sync."""
+    here = crm()
+    here.sync()
+    deal = here.ids("Opportunity")[1]
+    here.wait()
+    here.org.edit("Opportunity", deal, {"Amount": 4_321.0})
+    here.org.advance(LAG - 10)
+    here.sync()
+    assert here.rows("deals").amount_original[deal] != 4_321
+    here.org.advance(10)
+    here.sync()
+    here.same()
