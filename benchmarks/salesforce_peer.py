@@ -18,7 +18,7 @@ from connectors.salesforce import VERSION
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import simple_salesforce
+    from simple_salesforce.api import Salesforce
 
 
 class ToThisMachine(HTTPAdapter):
@@ -48,7 +48,7 @@ class Peer:
     """
 
     def __init__(self, session: requests.Session, token: str) -> None:
-        self.client = simple_salesforce.Salesforce(
+        self.client = Salesforce(
             instance_url="https://sandbox.my.salesforce.com",
             session_id=token,
             session=session,

@@ -194,12 +194,13 @@ def sync(
     DailyLimitError
         If the calls of the day are used up; run it again later, and it goes on.
     FileError, StoreError
-        If a setting cannot be meant, or the store not be written.
+        If a setting cannot be meant, the store not be written, or it holds another CRM.
     """
     if source not in SOURCES:
         raise ConnectorError(f"sync: no source {source!r}; expected one of {list(SOURCES)}")
     crm = hubspot if source == "hubspot" else salesforce
     folder = Store(store)
+    _refuse_another(folder, source)
     chosen = crm.Settings.read(folder.path).with_fields(fields or {})
     if lag_seconds is not None:
         chosen = chosen.with_lag(lag_seconds)
@@ -209,6 +210,16 @@ def sync(
         work = crm.Sync(folder, client, limits, chosen, full=full, since=day, progress=progress)
         report: SyncReport = work.run()
         return report
+
+
+def _refuse_another(store: Store, source: str) -> None:
+    """Two CRMs in one store would count the same company twice."""
+    held = set(store.syncs()["source"]) if Store.exists(store.path) else set()
+    other = sorted(held & set(SOURCES) - {source})
+    if other:
+        raise StoreError(
+            f"{store.path} holds a sync of {other[0]}: a store is for one CRM; name another folder"
+        )
 
 
 def _stored(folder: Path, as_of: date | str | None, definitions: Definitions | None) -> Snapshot:

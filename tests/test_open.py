@@ -299,3 +299,11 @@ def test_a_folder_without_a_window_takes_it_out_of_the_store(folder, tmp_path):
     assert connectors.open(store).window_start == date(2026, 2, 1)
     connectors.keep(folder, store)
     assert connectors.open(store).window_start is None
+
+
+def test_a_store_is_for_one_crm(tmp_path):
+    """Two in one would count the same company twice; nothing is asked of the second."""
+    store = connectors.Store(tmp_path / "store")
+    store.merge({"deals": pd.DataFrame({"deal_id": ["1"]})}, source="hubspot", as_of="2026-11-01")
+    with pytest.raises(connectors.StoreError, match="holds a sync of hubspot"):
+        connectors.sync("salesforce", store.path, token="x", url="https://127.0.0.1:9")

@@ -5,7 +5,8 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from connectors.hubspot import Check, SyncReport
+from connectors.check_report import CheckReport
+from connectors.sync_report import SyncReport
 from kpi import Snapshot, stage_conversion
 from kpi.funnel import Mode
 from kpi.planning import FunnelModel, Plan
@@ -113,14 +114,14 @@ def sync_table(report: SyncReport) -> pd.DataFrame:
     return shown.map(whole_text).rename_axis(index=None, columns="table")
 
 
-def access_table(check: Check) -> pd.DataFrame:
+def access_table(check: CheckReport) -> pd.DataFrame:
     """What the token may read, object by object, and the scope it takes."""
     words = {"": "yes", "scope": "NO", "absent": "not in this account"}
     shown = check.access.assign(**{"may read": check.access["why"].map(words)})
     return shown[["object", "may read", "scope"]].pipe(_headed, "object")
 
 
-def pipelines_table(check: Check) -> pd.DataFrame:
+def pipelines_table(check: CheckReport) -> pd.DataFrame:
     """The deal pipelines: how many stages, and which of them mean won and lost."""
     shown = check.pipelines[["label", "stages", "won", "lost"]].rename(
         columns={"label": "pipeline"}
@@ -138,18 +139,18 @@ def problems_table(problems: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(rows=[whole_text(v) for v in shown["rows"]]).pipe(_headed, "table")
 
 
-def reconciliation_table(check: Check) -> pd.DataFrame:
+def reconciliation_table(check: CheckReport) -> pd.DataFrame:
     """How far the store agrees with the account: records, and amounts by outcome."""
     rows = [
-        [f"{row.object}, records", whole_text(row.hubspot), whole_text(row.store), row.difference]
-        for row in each(check.counts)
+        [f"{name}, records", whole_text(theirs), whole_text(ours), off]
+        for name, theirs, ours, off in check.counts.itertuples(index=False)
     ]
     for outcome in ("won", "open") if len(check.amounts) else ():
         part = check.amounts[check.amounts["outcome"] == outcome]
-        theirs, ours = part["hubspot_amount"].sum(), part["store_amount"].sum()
+        theirs, ours = part[f"{check.source}_amount"].sum(), part["store_amount"].sum()
         off = int((part["difference"].abs() >= CENT).sum())
         rows.append([f"deals {outcome}, amount", f"{theirs:,.0f}", f"{ours:,.0f}", off])
-    columns = ["", "in HubSpot", "in the store", "differences"]
+    columns = ["", f"in {check.crm}", "in the store", "differences"]
     return pd.DataFrame(rows, columns=columns).pipe(_headed, "")
 
 
