@@ -3,7 +3,7 @@
 import pytest
 from salesforce.harness import Crm
 
-from connectors.salesforce import streams
+from connectors.salesforce import jobs, streams
 from connectors.sandbox.salesforce import Org, life
 
 NOW = "2026-11-01T09:30:00Z"
@@ -35,3 +35,10 @@ def settled(monkeypatch):
 def small_pages(monkeypatch):
     """Read bulk results in small pages, so that there are many."""
     monkeypatch.setattr(streams, "PAGE_ROWS", 50)
+
+
+@pytest.fixture
+def quick_jobs(monkeypatch):
+    """Look at bulk jobs ten times as often: the org is on this machine."""
+    monkeypatch.setattr(jobs, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(jobs, "LONGEST_WAIT", 0.05)

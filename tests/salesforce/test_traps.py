@@ -199,8 +199,9 @@ def test_trap_03_deleted_in_the_minute_of_the_watermark(crm, settled):
     here = crm()
     quick = {"lag_seconds": 0, "settings": {"overlap_minutes": 0}}
     here.sync(**quick)
-    here.wait(120)
+    here.wait(90)
     here.org.hard_delete("Opportunity", here.ids("Opportunity")[3])
+    here.wait(30)
     here.sync(**quick)
     here.wait(120)
     here.sync(**quick)
