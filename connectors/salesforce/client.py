@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from connectors.errors import ApiError, ScopeError
 from connectors.salesforce.bulk import PAGE, Bulk, Page
 from connectors.salesforce.calls import JobApi
+from connectors.salesforce.errors import ReplicationDateError
 from connectors.salesforce.jobs import Job, Jobs
 from connectors.salesforce.query import literal, queried, select
 
@@ -127,6 +128,12 @@ class Salesforce:
         """
         params = {"start": _whole(start), "end": _whole(end)}
         found = self._get(f"/sobjects/{object}/deleted/", params, of=object)
+        earliest = found.get("earliestDateAvailable")
+        if earliest and datetime.fromisoformat(earliest) > start:
+            raise ReplicationDateError(
+                f"{object}: the org no longer knows all deletions since {_whole(start)}, only those "
+                f"since {earliest}: compare every id instead"
+            )
         covered = datetime.fromisoformat(found["latestDateCovered"])
         return [row["id"] for row in found["deletedRecords"]], covered.astimezone(UTC)
 

@@ -207,6 +207,19 @@ def test_deletions_too_long_ago():
             org.deleted("Lead", NOON - timedelta(days=20), NOON)
 
 
+def test_deletions_that_the_org_has_begun_to_forget():
+    """It answers for what it still knows: that would pass for all of them."""
+    body = {
+        "deletedRecords": [],
+        "earliestDateAvailable": "2026-03-07T18:00:00.000+0000",
+        "latestDateCovered": "2026-03-08T12:00:00.000+0000",
+    }
+    with serving(Reply(body=body)) as server:
+        org = opened(server)
+        with org.api, pytest.raises(ReplicationDateError, match="compare every id"):
+            org.deleted("Lead", NOON - timedelta(days=1), NOON)
+
+
 WRITING = [
     "/services/data/v66.0/sobjects/Lead",
     "/services/data/v66.0/sobjects/Lead/00Q1",
