@@ -44,9 +44,10 @@ format: $(DEV)  ## Format the code
 rerun: $(DEV)  ## Run the notebooks and store their outputs
 	@$(BIN)/python -m workbench.report.rerun $(NOTEBOOKS)
 
-bench: $(DEV)  ## Measure speed and memory against named peers: KPIs, then HubSpot
+bench: $(DEV)  ## Measure speed and memory against named peers: KPIs, then the CRMs
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/hubspot.py
+	@$(BIN)/python benchmarks/salesforce.py
 
 clean:  ## Remove the environment and what was made
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

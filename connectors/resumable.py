@@ -70,7 +70,7 @@ class Resumable:
         self.store.path.mkdir(parents=True, exist_ok=True)
         fresh = self._file.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
-            json.dump(self._kept, file)
+            file.write(json.dumps(self._kept))  # at once: many times as fast as dump
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._file)

@@ -84,9 +84,11 @@ def changes(
         incoming = schema(table).empty_table()
         if not table.key:
             return Changes(incoming, 0, 0, 0)
+    whole = replace or not table.key
+    present = current if whole else _concerned(table, current, incoming, leaving)
+    if not whole and _all_new(table, present, incoming, leaving):
+        return Changes(_marked(incoming), len(incoming), 0, 0)
     with duckdb.connect() as engine:
-        whole = replace or not table.key
-        present = current if whole else _concerned(table, current, incoming, leaving)
         for name, rows in (("present", present), ("incoming", incoming), ("leaving", leaving)):
             engine.register(name, rows)
         if not table.key:
@@ -119,9 +121,21 @@ def about(
     # not by the data set's own filter: it cannot compare with texts as a merge writes them
     parts = (
         batch.filter(pc.is_in(batch[name], value_set=records)).select(names)
-        for batch in rows.to_batches(columns=list(dict.fromkeys([name, *names])))
+        for batch in rows.to_batches(
+            columns=list(dict.fromkeys([name, *names])), batch_readahead=2, fragment_readahead=1
+        )
     )
     return pa.Table.from_batches(parts, pa.schema([rows.schema.field(n) for n in names]))
+
+
+def _all_new(table: Table, present: pa.Table, incoming: pa.Table, leaving: pa.Table) -> bool:
+    """Tell whether rows need no comparing: as in a first load, none of their records is there."""
+    leaves = pc.any(pc.is_in(incoming[_record(table)], value_set=leaving["id"])).as_py()
+    return not len(present) and not leaves
+
+
+def _marked(rows: pa.Table) -> pa.Table:
+    return rows.append_column(GONE, pa.repeat(pa.scalar(value=False), len(rows)))
 
 
 def _concerned(
