@@ -1,5 +1,6 @@
 """What a check of a CRM found, and how it says so in words; each CRM adds what only it has."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ SHOWN = 10
 
 
 @dataclass(frozen=True)
-class CheckReport:
+class CheckReport(ABC):
     """What was found; printed, it says so in words.
 
     Attributes
@@ -74,13 +75,13 @@ class CheckReport:
 
     __repr__ = __str__
 
+    @abstractmethod
     def _account(self) -> list[str]:
         """Say what was opened, and what is left of its calls."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _access(self) -> list[str]:
         """Say what may be read, and what to do about the rest."""
-        raise NotImplementedError
 
     def _left(self) -> str:
         """Say how many calls are left; empty where the CRM does not tell."""

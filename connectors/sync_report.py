@@ -17,7 +17,7 @@ FATES = ["archived", "merged", "deleted"]
 FATE_WORDS = {
     "archived": "archived there",
     "merged": "merged into another",
-    "deleted": "deleted for good",
+    "deleted": "deleted there",
 }
 COUNTS = ["table", "rows", "new", "changed", "removed", "rejected"]
 REASONS, SUCH = 6, 3
@@ -45,7 +45,8 @@ class SyncReport:
         Day up to which the data is known.
     counts : DataFrame
         One row per table: ``table, rows`` (in the store now), ``new, changed, removed, rejected``
-        and, of those removed, ``archived, merged, deleted`` for good in the CRM.
+        and, of those removed, ``archived, merged, deleted`` in the CRM (HubSpot:
+        deleted for privacy; Salesforce tells merged ones as deleted).
     problems : DataFrame
         Rows and values that could not come as they were, and what does not agree; the columns of
         `kpi.conform.PROBLEMS`.

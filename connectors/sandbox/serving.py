@@ -1,6 +1,7 @@
 """The HTTP server on 127.0.0.1: each reply in one write, each request in a thread of its own."""
 
 import time
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from types import TracebackType
@@ -11,7 +12,7 @@ from connectors.sandbox.exchange import Reply, Request
 POLL_SECONDS = 0.05
 
 
-class Listener:
+class Listener(ABC):
     """A server that runs until `stop`, or to the end of a ``with``.
 
     Attributes
@@ -33,13 +34,13 @@ class Listener:
         """Begin to answer."""
         self._thread.start()
 
+    @abstractmethod
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clock(self) -> float:
         """Time of what is served, in seconds since 1970."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """Stop listening; nothing happens the second time."""
