@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kpi.engine import collect
+from kpi.entry import Entry
 from kpi.periods import Every, check_every, from_day, period_start
 from kpi.recurring import customer_lines, months
 from kpi.result import Groups, joined, shares
@@ -131,3 +132,22 @@ def _active(lines: nw.LazyFrame, periods: nw.LazyFrame, day: str) -> nw.LazyFram
         nw.col("starts_on_day") <= nw.col(day),
         nw.col("ends_on_day").is_null() | (nw.col("ends_on_day") > nw.col(day)),
     )
+
+
+ENTRIES = (
+    Entry(
+        customer_churn,
+        question="What share of our customers do we lose?",
+        formula="customers at the start who are gone at the end / customers at the start",
+        unit="share, 0 to 1",
+        basis="twelve months (with every: each period)",
+        interval="Jeffreys",
+        options="every",
+        needs="subscriptions (accounts: who pays)",
+        benchmark="8 to 15 % of customers a year (three MSP studies; not your own figure)",
+        source="The One Metric That Matters Most, Channel Futures 2016; ChartMogul help",
+        caveats="Customers who join and leave within the period are in neither count.",
+        also=("logo churn", "annual churn"),
+        better="lower",
+    ),
+)

@@ -7,6 +7,7 @@ import narwhals as nw
 import pandas as pd
 
 from kpi.cohorts import durations, horizon_of, incidence
+from kpi.entry import Entry
 from kpi.periods import Every
 from kpi.result import Groups, count_by, joined, shares
 from kpi.snapshot import Snapshot
@@ -130,3 +131,22 @@ def _by_cohort(
     )
     horizon = horizon_of(groups.snapshot, horizon_days)
     return incidence(counted, groups.keys, level=level, horizon_days=horizon)
+
+
+ENTRIES = (
+    Entry(
+        win_rate,
+        question="What share of our deals do we win?",
+        formula="won / (won + lost)",
+        unit="share, 0 to 1",
+        basis="deals closed in the period",
+        interval="Jeffreys (period); log-log limits from Aalen's variance (cohort)",
+        options="basis='cohort': of the deals created, open ones censored; deal_type=None: all business",
+        needs="deals",
+        benchmark="33 % of deals if unknown (MSP rule of thumb; not your own figure)",
+        source="Bottoms up to Revenue Growth, Channel Futures 2018; Brown, Cai and DasGupta 2001",
+        caveats="The period figure forgets deals still open: read it beside the cohort's.",
+        also=("close rate", "win ratio"),
+        better="higher",
+    ),
+)

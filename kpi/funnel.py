@@ -10,6 +10,7 @@ import pandas as pd
 from kpi.cohorts import durations, horizon_of, incidence
 from kpi.deals import only_type
 from kpi.engine import collect
+from kpi.entry import Entry
 from kpi.periods import Every
 from kpi.reach import entries, reached, steps
 from kpi.result import Groups, joined
@@ -253,3 +254,22 @@ def _table(groups: Groups, counted: pd.DataFrame, rates: pd.DataFrame) -> pd.Dat
     ]
     extra = ["pipeline_id", "stage_id", "label", "reached", "rate"]
     return groups.finish(table, extra, within=["funnel", "rank"])
+
+
+ENTRIES = (
+    Entry(
+        stage_conversion,
+        question="Where in the funnel do deals stop?",
+        formula="deals that reached a later stage / deals that reached the stage; counts, and Aalen-Johansen",
+        unit="share, 0 to 1",
+        basis="cohort of deals created",
+        interval="log-log limits from Aalen's variance",
+        options="mode='furthest' (default), 'all', 'any' (HubSpot's two reports) or 'linear'",
+        needs="deals, stages, history",
+        benchmark="none: stages differ from company to company",
+        source="HubSpot knowledge base, funnel report types; Aalen and Johansen 1978",
+        caveats="Multiplying the rows is not the win rate where deals skip stages or go back.",
+        also=("conversion by stage", "step conversion"),
+        better="higher",
+    ),
+)

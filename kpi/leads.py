@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kpi.cohorts import durations, horizon_of, incidence
+from kpi.entry import Entry
 from kpi.periods import Every
 from kpi.result import Groups, count_by
 from kpi.rewind import moves
@@ -151,3 +152,22 @@ def _period_ratio(groups: Groups, leads: nw.LazyFrame) -> pd.DataFrame:
     )
     note = np.where(n > 0, "period_ratio: other leads above than below", "no_denominator: no leads")
     return groups.finish(result.assign(value=value, low=np.nan, high=np.nan, note=note))
+
+
+ENTRIES = (
+    Entry(
+        lead_conversion,
+        question="What share of our leads becomes a deal?",
+        formula="cumulative incidence of converting by an age, open leads censored, disqualified competing",
+        unit="share, 0 to 1",
+        basis="cohort of leads created",
+        interval="log-log limits from Aalen's variance",
+        options="to='mql' or 'sql'; basis='period': conversions in the period / leads created in it",
+        needs="leads",
+        benchmark="15 % of leads if unknown (MSP rule of thumb; not your own figure)",
+        source="Bottoms up to Revenue Growth, Channel Futures 2018; Aalen and Johansen 1978",
+        caveats="Young cohorts are read at a young age: compare periods at one horizon_days.",
+        also=("lead-to-opportunity rate", "lead to deal rate"),
+        better="higher",
+    ),
+)

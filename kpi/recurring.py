@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kpi.engine import collect
+from kpi.entry import Entry
 from kpi.periods import Every, check_every, day_number, from_day, month_start, period_start
 from kpi.result import VALUES, Groups
 from kpi.snapshot import Snapshot
@@ -210,3 +211,21 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
         money | {"x": "int64", "n": "int64", "note": "str", "period": "datetime64[us]"}
     )
     return result.round(dict.fromkeys(money, 6)).reset_index(drop=True)
+
+
+ENTRIES = (
+    Entry(
+        mrr_movements,
+        question="What moved our monthly recurring revenue?",
+        formula="start + new + expansion + reactivation - contraction - churn = end, per customer and month",
+        unit="reporting currency a month",
+        basis="moves in the period",
+        interval="none: booked lines, nothing is estimated",
+        options="every",
+        needs="subscriptions (accounts: who pays)",
+        benchmark="none",
+        source="ChartMogul help, MRR movements",
+        caveats="One of several lines cancelled is contraction, not churn.",
+        also=("MRR bridge", "net new MRR"),
+    ),
+)

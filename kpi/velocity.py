@@ -10,6 +10,7 @@ from scipy.stats import binom
 from kpi.cohorts import durations
 from kpi.deals import of_type, only_type
 from kpi.engine import collect
+from kpi.entry import Entry
 from kpi.periods import Every
 from kpi.result import FEW, Groups, joined
 from kpi.snapshot import Snapshot
@@ -302,3 +303,37 @@ def _with_stages(snapshot: Snapshot, groups: Groups, rates: pd.DataFrame) -> pd.
         table[column] = table[column].fillna(0).astype("int64")
     table["mean_completed"] = table["mean_completed"].astype("float64")
     return table
+
+
+ENTRIES = (
+    Entry(
+        stage_days,
+        question="How long do deals stay in each stage?",
+        formula="Kaplan-Meier median of days on the first visit, any exit",
+        unit="calendar days",
+        basis="visits entered in the period",
+        interval="log-log limits of the Kaplan-Meier median",
+        options="deal_type=None: all business",
+        needs="deals, stages, history",
+        benchmark="none: stages differ from company to company",
+        source="Kaplan and Meier 1958",
+        caveats="The mean of completed visits, which other tools show, is too short.",
+        also=("time in stage", "stage time"),
+        better="lower",
+    ),
+    Entry(
+        cycle_days,
+        question="How long does it take to win a deal?",
+        formula="median days from creation to close of won deals; Kaplan-Meier median with open deals beside",
+        unit="calendar days",
+        basis="deals closed in the period",
+        interval="order statistics (binomial)",
+        options="deal_type=None: all business",
+        needs="deals",
+        benchmark="none: cycles differ with deal size",
+        source="Kaplan and Meier 1958",
+        caveats="Deals just won are the quick ones while the business grows.",
+        also=("sales cycle length", "pipeline cycle time"),
+        better="lower",
+    ),
+)
