@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -155,10 +154,12 @@ def test_the_catalogue_and_the_functions_are_the_same():
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_entry_is_complete(entry):
-    """No field is blank; the source can be looked up."""
-    for field in fields(entry):
-        assert getattr(entry, field.name).strip(), field.name
+    """No text is blank; the question is one; the unit says when a number cannot leave 0 to 1."""
+    for name in ("formula", "basis", "interval", "options", "needs", "benchmark", "source"):
+        assert getattr(entry, name).strip(), name
+    assert entry.caveats.strip()
     assert entry.question.endswith("?")
+    assert entry.better in {"higher", "lower", ""}
 
 
 @pytest.mark.parametrize("name", KPIS)
