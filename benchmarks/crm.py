@@ -31,12 +31,14 @@ class Measure(NamedTuple):
     ours: str
     other: str
     ratio: float
-    needed: float
+    needed: float | None
     most: bool = False
 
     @property
     def met(self) -> bool:
-        """Whether the ratio is what it should be."""
+        """Whether the ratio is what it should be; so it is where nothing is needed."""
+        if self.needed is None:
+            return True
         return self.ratio <= self.needed if self.most else self.ratio >= self.needed
 
 
@@ -138,8 +140,10 @@ def show(found: list[Measure]) -> None:
     """Print the table."""
     say(f"\n{'measure':36}{'ours':>9}{'other':>9}{'ratio':>8}{'needed':>12}")
     for one in found:
-        needed = f"{'at most' if one.most else 'at least'} {one.needed}"
-        verdict = "met" if one.met else "MISSED"
+        needed, verdict = "", "for comparison"
+        if one.needed is not None:
+            needed = f"{'at most' if one.most else 'at least'} {one.needed}"
+            verdict = "met" if one.met else "MISSED"
         say(f"{one.name:36}{one.ours:>9}{one.other:>9}{one.ratio:8.2f}{needed:>14}  {verdict}")
 
 

@@ -60,9 +60,10 @@ class Peer:
         found = self.client.query_all(soql, include_deleted=True)["records"]
         return pd.DataFrame(found).drop(columns="attributes")
 
-    def in_bulk(self, name: str, soql: str, wait: float) -> pd.DataFrame:
-        """Read by a bulk job, of which it first asks after `wait` seconds."""
-        pages = getattr(self.client.bulk2, name).query_all(soql, wait=wait)
+    def in_bulk(self, name: str, soql: str, wait: float | None) -> pd.DataFrame:
+        """Read by a bulk job, of which it first asks after `wait` seconds; None: as it likes."""
+        told = {} if wait is None else {"wait": wait}
+        pages = getattr(self.client.bulk2, name).query_all(soql, **told)
         return pd.concat([pd.read_csv(io.StringIO(page), dtype="str") for page in pages])
 
 

@@ -3,7 +3,7 @@
 import queue
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ def ahead(items: Iterable[T], size: int) -> Iterator[T]:
     yield from begun(items, size)
 
 
-def begun(items: Iterable[T], size: int) -> Iterator[T]:
+def begun(items: Iterable[T], size: int) -> Generator[T, None, None]:
     """Yield as `ahead`, but let the producer begin at once, before the first item is wanted.
 
     >>> list(begun(range(5), size=2))
@@ -36,7 +36,7 @@ def begun(items: Iterable[T], size: int) -> Iterator[T]:
     return taken
 
 
-def _taken(producer: "_Producer[T]") -> Iterator[T]:
+def _taken(producer: "_Producer[T]") -> Generator[T, None, None]:
     try:
         yield _END  # type: ignore[misc]
         while (item := producer.ready.get()) is not _END:

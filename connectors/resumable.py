@@ -50,6 +50,8 @@ class Resumable:
         kept = self._read()
         self.resumed = kept is not None and kept["settings"] == settings
         self._kept = kept if kept is not None and self.resumed else _fresh(settings)
+        # as they are written: they may be many, and the file is written often
+        self._problems = [json.dumps(one) for one in self._kept.pop("problems")]
         self.state: dict[str, Any] = self._kept["state"]
         self.dropped: dict[str, Any] = {} if kept is None or self.resumed else dict(kept["state"])
 
@@ -59,26 +61,37 @@ class Resumable:
         *,
         remove: Mapping[str, Iterable[str]] | None = None,
         replace: Collection[str] = (),
+        noted: bool = True,
     ) -> None:
-        """Save rows, and let records go; `Store.merge` says how. Then note how far we are."""
+        """Save rows, and let records go; `Store.merge` says how. Then note how far we are.
+
+        Parameters
+        ----------
+        noted : bool
+            False where more belongs to it: whoever adds that calls `save` after it.
+        """
         staged = self.store.stage(frames, source=self.source, remove=remove, replace=replace)
         self._note(staged)
-        self.save()
+        if noted:
+            self.save()
 
     def save(self) -> None:
         """Write `state` down, whole or not at all."""
         self.store.path.mkdir(parents=True, exist_ok=True)
         fresh = self._file.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(self._kept))  # at once: many times as fast as dump
+            file.write(self._text())
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._file)
 
     def list_problems(self, problems: pd.DataFrame) -> None:
         """Add to what is listed at the end; the next `save` keeps it."""
-        room = LISTED - len(self._kept["problems"])
-        self._kept["problems"] += problems[PROBLEMS].head(max(room, 0)).to_dict("records")
+        if problems.empty:
+            return
+        room = LISTED - len(self._problems)
+        listed = problems[PROBLEMS].head(max(room, 0)).to_dict("records")
+        self._problems += [json.dumps(one) for one in listed]
         self._kept["unlisted"] += max(len(problems) - room, 0)
 
     def publish(
@@ -91,7 +104,8 @@ class Resumable:
             [[name, *row] for name, row in self._kept["counts"].items()],
             columns=["table", *COUNTS],
         )
-        problems = _once(pd.DataFrame(self._kept["problems"], columns=PROBLEMS))
+        listed = json.loads(f"[{','.join(self._problems)}]")
+        problems = _once(pd.DataFrame(listed, columns=PROBLEMS))
         if not self._kept["unlisted"]:
             rejected = problems.loc[problems["action"] == REJECTED, "table"].value_counts()
             counts["rejected"] = counts["table"].map(rejected).fillna(0).astype("int64")
@@ -109,6 +123,9 @@ class Resumable:
             added = [a + int(row[name]) for a, name in zip(before, COUNTS, strict=True)]
             self._kept["counts"][row["table"]] = added
         self.list_problems(staged.problems)
+
+    def _text(self) -> str:
+        return f'{json.dumps(self._kept)[:-1]}, "problems": [{",".join(self._problems)}]}}'
 
     def _read(self) -> dict[str, Any] | None:
         try:

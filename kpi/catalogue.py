@@ -5,11 +5,85 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from kpi import customers, deals, funnel, leads, recurring, velocity
+from kpi import (
+    acquisition,
+    activity,
+    changes,
+    committed,
+    coverage,
+    customers,
+    deal_flow,
+    deal_value,
+    deals,
+    funnel,
+    lead_customers,
+    lead_flow,
+    lead_times,
+    lead_velocity,
+    leads,
+    leakage,
+    lifetime,
+    magic_number,
+    minimums,
+    outlook,
+    payback,
+    pipeline,
+    quota,
+    recurring,
+    retention,
+    revenue_churn,
+    run_rate,
+    sales_velocity,
+    slippage,
+    suspects,
+    tenure,
+    transitions,
+    unit_economics,
+    value_won,
+    velocity,
+    weighted,
+)
 from kpi.entry import Entry
 from kpi.tables import TableError
 
-FAMILIES = (leads, funnel, velocity, deals, recurring, customers)
+FAMILIES = (
+    lead_flow,
+    lead_velocity,
+    leads,
+    lead_customers,
+    lead_times,
+    activity,
+    suspects,
+    minimums,
+    funnel,
+    leakage,
+    transitions,
+    outlook,
+    velocity,
+    deal_flow,
+    deals,
+    value_won,
+    deal_value,
+    pipeline,
+    weighted,
+    coverage,
+    changes,
+    slippage,
+    sales_velocity,
+    run_rate,
+    committed,
+    recurring,
+    revenue_churn,
+    customers,
+    retention,
+    tenure,
+    lifetime,
+    acquisition,
+    payback,
+    unit_economics,
+    magic_number,
+    quota,
+)
 ENTRIES: tuple[Entry, ...] = tuple(entry for family in FAMILIES for entry in family.ENTRIES)
 KPIS: dict[str, Callable[..., pd.DataFrame]] = {entry.name: entry.kpi for entry in ENTRIES}
 SAID = [field.name for field in fields(Entry) if field.name != "kpi"]
@@ -56,10 +130,15 @@ def explain(name: str) -> Explanation:
     >>> print(str(explain("win_rate")).splitlines()[1])
     question: What share of our deals do we win?
     """
+    entry = entry_of(name)
+    return Explanation(entry, _meaning(entry.kpi.__doc__ or ""))
+
+
+def entry_of(name: str) -> Entry:
+    """Return the entry of a KPI; a TableError lists those there are."""
     for entry in ENTRIES:
         if entry.name == name:
-            text = KPIS[name].__doc__ or ""
-            return Explanation(entry, _meaning(text))
+            return entry
     raise TableError(f"no KPI is called {name!r}; expected one of {list(KPIS)}")
 
 

@@ -59,11 +59,16 @@ def in_reporting_currency(
         factor = nw.when(nw.col("foreign")).then(nw.col("rate")).otherwise(nw.lit(1.0))
         joined = joined.with_columns(
             *[(nw.col(column) * factor).alias(column) for column in columns],
-            **({"amount_original": _original()} if table == "deals" else {}),
+            **({"amount_original": _original()} if table == "deals" else {"currency": _now(home)}),
         )
         dropped = ["rate_day", "foreign", "from_day", "to_day", "rate", "first"]
-        converted[table] = engine.keep(joined.drop(dropped))
+        converted[table] = engine.store(joined.drop(dropped))
     return converted
+
+
+def _now(home: str) -> nw.Expr:
+    """Currency of amounts once converted."""
+    return nw.when(nw.col("foreign")).then(nw.lit(home)).otherwise(nw.col("currency"))
 
 
 def _original() -> nw.Expr:

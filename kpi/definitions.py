@@ -89,6 +89,9 @@ class Definitions:
                 kind in DEAL_TYPES,
                 f"deal_types: {word!r} = {kind!r}; expected one of {DEAL_TYPES}",
             )
+        for name, table in (("lead", "leads"), ("won", "deals")):
+            given = self.count[name].table if name in self.count else table
+            _expect(given == table, f"count.{name}: table = {given!r}; expected {table}")
 
     @classmethod
     def read(cls, path: str | Path) -> "Definitions":

@@ -1,111 +1,58 @@
-"""The embedded engine: canonical tables in DuckDB, handed out as lazy Narwhals frames.
+"""What every engine does, and the one place where results come out of it.
 
-Every time and date column gets two whole-number twins, named by `kpi.tables.seconds` and
-`kpi.tables.day`: UTC seconds, for order, and the calendar day in the company's time zone, for
-arithmetic. KPI code uses only these, so the same expressions run unchanged on other engines.
+Canonical tables live in DuckDB (the embedded default), Spark or a warehouse (`kpi.engines`), and
+are handed out as lazy Narwhals frames. Every time and date column gets two whole-number twins,
+named by `kpi.tables.seconds` and `kpi.tables.day`: UTC seconds, for order, and the calendar day in
+the company's time zone, for arithmetic. KPI code uses only these, so the same expressions run
+unchanged on every engine, whatever the time zone of its session.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any, cast
-from zoneinfo import ZoneInfo
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
 
-import duckdb
 import narwhals as nw
 import pandas as pd
+import pyarrow as pa
 
-from kpi.tables import DTYPES, TABLES, Column, Table, day, seconds
+from kpi.tables import DTYPES, TABLES, Table
 
 DAY = 86_400
-SQL_TYPES = {
-    "id": "VARCHAR",
-    "text": "VARCHAR",
-    "time": "TIMESTAMP",
-    "date": "TIMESTAMP",
-    "money": "DOUBLE",
-    "number": "DOUBLE",
-    "whole": "BIGINT",
-    "flag": "BOOLEAN",
-}
 
 
-class Engine:
-    """One in-memory DuckDB database; it holds tables and never touches a file of its own."""
-
-    def __init__(self) -> None:
-        self._database = duckdb.connect(":memory:")
-        self._database.execute("SET TimeZone = 'UTC'")
-        self._made = 0
+class Engine(Protocol):
+    """Makes and keeps lazy frames; `collect`, the same for all, brings results out."""
 
     def load(self, name: str, frame: pd.DataFrame, time_zone: str) -> nw.LazyFrame:
-        """Take a conformed data frame in."""
-        table = TABLES[name]
-        moments = [c.name for c in table.columns if c.kind == "time"]
-        naive = frame.assign(
-            **{m: frame[m].dt.tz_convert("UTC").dt.tz_localize(None) for m in moments}
-        )
-        self._database.register("incoming", naive)
-        try:
-            return self._canonical(table, "incoming", table.names, time_zone)
-        finally:
-            self._database.unregister("incoming")
-
-    def load_parquet(self, name: str, files: Sequence[str], time_zone: str) -> nw.LazyFrame:
-        """Take the Parquet files of one canonical table in, as a store keeps them."""
-        table = TABLES[name]
-        if not files:
-            return self.load(name, empty(table), time_zone)
-        read = self._database.read_parquet(list(files), union_by_name=True)
-        return self._canonical(table, read, read.columns, time_zone)
-
-    def keep(self, frame: nw.LazyFrame) -> nw.LazyFrame:
-        """Compute a lazy frame once and keep the result, for what is read many times."""
-        return self._table(nw.to_native(frame))
+        """Take a conformed data frame in, as the canonical table `name` with its twins."""
 
     def frame(self, data: pd.DataFrame) -> nw.LazyFrame:
         """Take in a small helper table (a calendar, exchange rates)."""
-        self._database.register("incoming", data)
-        try:
-            return self._table(self._database.sql("SELECT * FROM incoming"))
-        finally:
-            self._database.unregister("incoming")
 
-    def _table(self, relation: duckdb.DuckDBPyRelation) -> nw.LazyFrame:
-        self._made += 1
-        name = f"kept_{self._made}"
-        relation.create(name)
-        return nw.from_native(self._database.table(name))
+    def keep(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+        """Compute a lazy frame once; what it held is freed with the last frame that reads it."""
 
-    def _canonical(
-        self,
-        table: Table,
-        source: str | duckdb.DuckDBPyRelation,
-        present: Sequence[str],
-        time_zone: str,
-    ) -> nw.LazyFrame:
-        plain = ", ".join(_cast(c, c.name in present) for c in table.columns)
-        if isinstance(source, str):
-            relation = self._database.sql(f"SELECT {plain} FROM {source}")  # noqa: S608 - own names
-        else:
-            relation = source.project(plain)
-        times = [c for c in table.columns if c.kind in ("time", "date")]
-        stamps = "".join(f', epoch_us("{c.name}") // 1000000 AS "{seconds(c.name)}"' for c in times)
-        relation = relation.project("*" + stamps)
-        clock = _clock(relation, times, time_zone)
-        days = "".join(f', {_day(c, clock)} AS "{day(c.name)}"' for c in times)
-        return self._table(relation.project("*" + days))
+    def store(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+        """Compute a lazy frame once, to be read for as long as the snapshot lives."""
+
+    def branch(self, raw: Mapping[str, nw.LazyFrame]) -> tuple["Engine", dict[str, nw.LazyFrame]]:
+        """Return an engine for a snapshot that may go before this one's, and `raw` as it sees them."""
 
 
 def collect(frame: nw.LazyFrame) -> pd.DataFrame:
-    """Run a lazy frame and return pandas."""
-    result: pd.DataFrame = frame.collect("pandas").to_native()
-    return result
+    """Run a lazy frame and return pandas.
+
+    Whole numbers without gaps are integers, with gaps floats; decimals are floats; text is ``str``.
+    """
+    return _pandas(frame.collect("pyarrow").to_native())
 
 
 def sql(frame: nw.LazyFrame) -> str:
-    """Return the SQL that a lazy frame stands for (names of kept tables only, no file paths)."""
-    text: str = nw.to_native(frame).sql_query()
+    """Return the SQL that a lazy frame stands for (names of kept tables only, no file paths).
+
+    Only the embedded engine writes SQL; on another one, its plan as text.
+    """
+    native = nw.to_native(frame)
+    text: str = native.sql_query() if frame.implementation.is_duckdb() else str(native)
     return text
 
 
@@ -116,8 +63,10 @@ def to_pandas(name: str, frame: nw.LazyFrame, columns: Sequence[str] | None = No
     result = collect(frame.select([c.name for c in wanted]))
     for column in wanted:
         values, dtype = result[column.name], cast("Any", DTYPES[column.kind])
-        if column.kind == "time":
-            values = values.astype("datetime64[us]").dt.tz_localize("UTC")
+        if column.kind in ("time", "date"):
+            values = _utc(values)
+        if column.kind == "date":
+            values = values.dt.tz_localize(None)
         result[column.name] = values.astype(dtype)
     if columns is not None:
         return result
@@ -129,62 +78,30 @@ def empty(table: Table) -> pd.DataFrame:
     return pd.DataFrame({c.name: pd.Series(dtype=DTYPES[c.kind]) for c in table.columns})
 
 
-def _cast(column: Column, present: bool) -> str:  # noqa: FBT001 - one call, above
-    source = f'"{column.name}"' if present else "NULL"
-    return f'CAST({source} AS {SQL_TYPES[column.kind]}) AS "{column.name}"'
+def _utc(values: pd.Series) -> pd.Series:
+    """Moments in UTC, whichever zone the engine's session shows them in; without one, they are UTC."""
+    if not isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.astype("datetime64[us]").dt.tz_localize("UTC")
+    moments: pd.Series = values.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    return moments
 
 
-def _clock(
-    relation: duckdb.DuckDBPyRelation, times: Sequence[Column], time_zone: str
-) -> list[tuple[int, int]]:
-    """Clock changes that the moments at hand need: decades without data would only cost time."""
-    clock = _offsets(time_zone)
-    moments = [f'"{seconds(c.name)}"' for c in times if c.kind == "time"]
-    if len(clock) == 1 or not moments:
-        return clock
-    ends = ", ".join(f"min({m}), max({m})" for m in moments)
-    found = [end for end in relation.aggregate(ends).fetchall()[0] if end is not None]
-    if not found:
-        return clock[-1:]
-    began = max((start for start, _ in clock if start <= min(found)), default=0)
-    return [(start, shift) for start, shift in clock if began <= start <= max(found)]
+def _pandas(table: pa.Table) -> pd.DataFrame:
+    """Arrow as pandas, decimals as floats: engines differ in the width they give a sum."""
+    fields = [
+        pa.field(f.name, pa.float64()) if pa.types.is_decimal(f.type) else f for f in table.schema
+    ]
+    result: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas()
+    if result.empty:  # pandas cannot merge two text columns that have no chunk at all
+        text = [name for name in result if result[name].dtype == "str"]
+        result = result.astype(dict.fromkeys(text, "object")).astype(dict.fromkeys(text, "str"))
+    return result
 
 
-def _day(column: Column, clock: Sequence[tuple[int, int]]) -> str:
-    """Write SQL for the local calendar day of a time column, or the day of a date column."""
-    at = f'"{seconds(column.name)}"'
-    if column.kind == "date":
-        return f"{at} // {DAY}"
-    cases = "".join(f" WHEN {at} >= {start} THEN {shift}" for start, shift in clock)
-    return f"({at} + CASE{cases} ELSE 0 END) // {DAY}"
-
-
-@cache
-def _offsets(time_zone: str) -> list[tuple[int, int]]:
-    """Start (UTC seconds) and offset of every clock change 1970 to 2100, latest first."""
-    zone = ZoneInfo(time_zone)
-    hour = datetime(1970, 1, 1, tzinfo=UTC)
-    found: list[tuple[int, int]] = []
-    while hour.year < 2100:
-        offset = _offset(hour, zone)
-        if not found or found[-1][1] != offset:
-            found.append((int(_change(hour, zone).timestamp()) if found else 0, offset))
-        hour += timedelta(days=7)
-    return found[::-1]
-
-
-def _change(after: datetime, zone: ZoneInfo) -> datetime:
-    """Moment, in the week before `after`, at which the clock took the offset it has then."""
-    low, high = after - timedelta(days=7), after
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if _offset(middle, zone) == _offset(after, zone):
-            high = middle
-        else:
-            low = middle
-    return high.replace(microsecond=0)
-
-
-def _offset(moment: datetime, zone: ZoneInfo) -> int:
-    shift = moment.astimezone(zone).utcoffset()
-    return int(shift.total_seconds()) if shift else 0
+def arrow(data: pd.DataFrame) -> pa.Table:
+    """Pandas as Arrow, for engines to read; a column without any value is text."""
+    table = pa.Table.from_pandas(data, preserve_index=False)
+    fields = [
+        pa.field(f.name, pa.string()) if pa.types.is_null(f.type) else f for f in table.schema
+    ]
+    return table.cast(pa.schema(fields))

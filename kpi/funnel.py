@@ -7,29 +7,18 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from kpi.climbs import climbs, each_rank, placed, stage_cells
 from kpi.cohorts import durations, horizon_of, incidence
-from kpi.deals import only_type
 from kpi.engine import collect
 from kpi.entry import Entry
 from kpi.periods import Every
-from kpi.reach import entries, reached, steps
+from kpi.reach import entries, steps
 from kpi.result import Groups, joined
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 
 Mode = Literal["furthest", "all", "any", "linear"]
 MODES = ("furthest", "all", "any", "linear")
-NEEDED = (
-    "deal_id",
-    "funnel",
-    "rank",
-    "outcome",
-    "created_day",
-    "closed_day",
-    "furthest",
-    "recorded",
-    "last",
-)
 
 
 def stage_conversion(
@@ -106,51 +95,36 @@ def stage_conversion(
     if mode not in MODES:
         raise TableError(f"mode={mode!r}; expected one of {MODES}")
     groups = Groups(snapshot, "deals", by, every)
-    last = steps(snapshot)
-    table = only_type(reached(snapshot, groups.columns), deal_type).filter(
-        ~nw.col("furthest").is_null()
-    )
-    used = [*groups.columns, *NEEDED, *(f"reach_{i}" for i in range(last + 1))]
-    table = groups.add_period(table.select(dict.fromkeys(used)), "created_day")
+    table = groups.add_period(placed(snapshot, groups.columns, deal_type), "created_day")
     keys = [*groups.keys, "funnel", "rank"]
-    climbed = _followed(_each_rank(snapshot, table, "furthest", last), last)
-    followed = durations(snapshot, climbed, keys, start="start", end="end")
+    followed = durations(snapshot, climbs(snapshot, table), keys, start="start", end="end")
     if mode == "furthest":
         counted = followed.groupby(keys, dropna=False, as_index=False).agg(reached=("n", "sum"))
     else:
-        counted = _counts(groups, table, mode, last)
+        counted = _counts(groups, table, mode)
     horizon = horizon_of(snapshot, horizon_days)
     rates = incidence(followed, keys, level=level, horizon_days=horizon)
     return _table(groups, counted, rates)
 
 
-def _counts(groups: Groups, table: nw.LazyFrame, mode: Mode, last: int) -> pd.DataFrame:
+def _counts(groups: Groups, table: nw.LazyFrame, mode: Mode) -> pd.DataFrame:
     """Deals that reached each rank under the rule: keys, funnel, rank, reached."""
+    snapshot = groups.snapshot
     ranked = {
-        "linear": lambda: _each_rank(
-            groups.snapshot, _with_last(groups.snapshot, table), "final", last
-        ),
-        "any": lambda: _entered(groups.snapshot, table),
-        "all": lambda: _in_order(groups.snapshot, table, last),
+        "linear": lambda: each_rank(snapshot, _with_last(snapshot, table), "final"),
+        "any": lambda: _entered(snapshot, table),
+        "all": lambda: _in_order(snapshot, table),
     }[mode]()
     keys = [*groups.keys, "funnel", "rank"]
     return collect(ranked.group_by(*keys).agg(nw.len().alias("reached")))
 
 
-def _each_rank(snapshot: Snapshot, table: nw.LazyFrame, column: str, last: int) -> nw.LazyFrame:
-    """One row per deal and rank up to that in `column`."""
-    ranks = snapshot.once(
-        ("ranks", last), lambda: snapshot.engine.frame(pd.DataFrame({"rank": range(last + 1)}))
-    )
-    every = table.drop("rank").join(ranks, how="cross")
-    return every.filter(nw.col("rank") <= nw.col(column))
-
-
 def _with_last(snapshot: Snapshot, table: nw.LazyFrame) -> nw.LazyFrame:
     """Add ``final``: won, or the open stage a deal was in last."""
     order = ["changed_s", "place"]
-    latest = nw.col("rank").last().over("deal_id", order_by=order)
-    final = entries(snapshot).select("deal_id", latest=latest).unique()
+    following = nw.col("changed_s").shift(-1).over("deal_id", order_by=order)
+    final = entries(snapshot).select("deal_id", latest=nw.col("rank"), following=following)
+    final = final.filter(nw.col("following").is_null()).drop("following")
     known = table.join(final, on="deal_id", how="left")
     own = nw.when(nw.col("outcome") == "won").then(nw.col("last"))
     now = nw.when(nw.col("outcome") == "open").then(nw.col("rank"))
@@ -173,7 +147,7 @@ def _undated(table: nw.LazyFrame) -> nw.LazyFrame:
     return table.filter(nw.col("recorded").is_null(), nw.col("last") > 0)
 
 
-def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFrame:
+def _in_order(snapshot: Snapshot, table: nw.LazyFrame) -> nw.LazyFrame:
     """One row per deal and rank entered after every earlier one."""
     recorded = entries(snapshot).select("deal_id", "rank", at=nw.col("changed_s"))
     far = nw.lit(2**60, dtype=nw.Int64)
@@ -183,7 +157,7 @@ def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFram
     moves = nw.concat([recorded, won, first])
     deals, passed = table.drop("rank"), []
     since = table.select("deal_id", after=nw.lit(0, dtype=nw.Int64))
-    for i in range(last + 1):
+    for i in range(steps(snapshot) + 1):
         at = moves.filter(nw.col("rank") == i).join(since, on="deal_id")
         since = (
             at.filter(nw.col("at") >= nw.col("after"))
@@ -194,48 +168,8 @@ def _in_order(snapshot: Snapshot, table: nw.LazyFrame, last: int) -> nw.LazyFram
     return deals.join(nw.concat(passed), on="deal_id")
 
 
-def _followed(table: nw.LazyFrame, last: int) -> nw.LazyFrame:
-    """Add to deals by rank reached when their clock starts and ends, and with what.
-
-    Won is followed by nothing: its cause is -1 (cannot be told), so that it only adds to counts.
-    """
-    following = _reach(last, ahead=1)
-    further = nw.col("furthest") > nw.col("rank")
-    dated = further & ~following.is_null()
-    untold = further | (nw.col("rank") >= nw.col("last"))
-    lost = nw.col("outcome") == "lost"
-    closed = nw.when(lost).then(nw.lit(2)).otherwise(nw.lit(0))
-    open_ended = nw.when(untold).then(nw.lit(-1)).otherwise(closed)
-    return table.with_columns(
-        start=_reach(last),
-        end=nw.when(dated).then(following).otherwise(nw.col("closed_day")),
-        cause=nw.when(dated).then(nw.lit(1)).otherwise(open_ended),
-    )
-
-
-def _reach(last: int, ahead: int = 0) -> nw.Expr:
-    """Day on which a deal reached its row's rank, or the rank so many ahead of it."""
-    day = nw.lit(None, dtype=nw.Int64)
-    for i in range(last + 1 - ahead):
-        here = nw.col("rank") == i
-        day = nw.when(here).then(nw.col(f"reach_{i + ahead}")).otherwise(day)
-    return day
-
-
 def _table(groups: Groups, counted: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
-    stages = collect(groups.snapshot.stages.lazy().filter(nw.col("object") == "deal"))
-    stages = stages[stages["rank"].notna()].astype({"rank": "int64"})
-    stages = stages.drop_duplicates(["funnel", "rank"])[
-        ["funnel", "rank", "pipeline_id", "stage_id", "label"]
-    ]
-    stages["label"] = stages["label"].fillna(stages["stage_id"])
-    stages = stages.drop(columns=[c for c in stages if c in groups.keys])
-    cells = (
-        counted[groups.keys].drop_duplicates().merge(stages, how="cross") if groups.keys else stages
-    )
-    used = counted[[*groups.keys, "funnel"]].drop_duplicates()
-    if len(used):
-        cells = cells.merge(used, on=[*groups.keys, "funnel"])
+    cells = stage_cells(groups, counted)
     on = [*groups.keys, "funnel", "rank"]
     table = cells.merge(counted, on=on, how="left").merge(rates, on=on, how="left")
     table = table.sort_values(on, ignore_index=True).fillna({"reached": 0, "x": 0, "n": 0})

@@ -9,7 +9,7 @@ import narwhals as nw
 import pandas as pd
 
 from kpi.definitions import Count, Definitions
-from kpi.engine import DAY, Engine, collect
+from kpi.engine import DAY, Engine, to_pandas
 from kpi.rewind import rewind
 from kpi.standing import ranked_stages, standing
 from kpi.tables import TableError
@@ -27,22 +27,24 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
     no deal), ``converted_day`` never missing where there is one. Added to history: ``funnel`` and
     ``place`` (position of the stage: the order of changes recorded at the same second).
     """
-    steps = ranked_stages(collect(raw["stages"]), raw["deals"])
+    steps = ranked_stages(to_pandas("stages", raw["stages"]), raw["deals"])
     stages = engine.frame(steps)
     funnels = _funnels(steps, engine)
     deals = _in_funnel(raw["deals"], funnels)
     every = _placed(raw["history"], deals, stages)
-    history = engine.keep(every.filter(nw.col("changed_s") < cut))
+    history = engine.store(every.filter(nw.col("changed_s") < cut))
     deals = deals.filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
     deals = rewind(deals, "deal", every, engine, cut)
     deals = standing(deals, stages, history, engine, last_day)
     if definitions.pipelines:
-        deals = deals.filter(nw.col("pipeline_id").is_in(definitions.pipelines))
+        named = set(steps.loc[steps["object"] == "deal", "pipeline_id"].dropna())
+        own = _or("pipeline_id", named.pop()) if len(named) == 1 else nw.col("pipeline_id")
+        deals = deals.filter(own.is_in(definitions.pipelines))
     deals = deals.with_columns(deal_type=_or("deal_type", "new"))
     leads = raw["leads"].filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
     leads = _unconverted(rewind(leads, "lead", every, engine, cut), cut)
     frames = raw | {"stages": stages, "history": history}
-    frames |= _linked(engine.keep(leads.drop("staged")), engine.keep(deals), engine)
+    frames |= _linked(engine.store(leads.drop("staged")), engine.store(deals), engine)
     frames = _counted(frames, definitions, engine)
     for name, column in DATED.items():
         frames[name] = raw[name].filter(nw.col(column).is_null() | (nw.col(column) <= last_day))
@@ -136,7 +138,7 @@ def _linked(leads: nw.LazyFrame, deals: nw.LazyFrame, engine: Engine) -> Frames:
     deals = deals.with_columns(lead=nw.coalesce("lead_id", "named"))
     deals = deals.join(there, on="lead", how="left")
     deals = deals.with_columns(lead=nw.when(nw.col("there")).then(nw.col("lead")))
-    deals = engine.keep(deals.drop("named", "there"))
+    deals = engine.store(deals.drop("named", "there"))
     first = (
         deals.filter(~nw.col("lead").is_null())
         .group_by("lead")
@@ -148,7 +150,7 @@ def _linked(leads: nw.LazyFrame, deals: nw.LazyFrame, engine: Engine) -> Frames:
         converted_day=nw.coalesce("converted_day", "opened", "named_day"),
         linked=nw.coalesce("linked", "names", nw.lit(0)),
     )
-    return {"leads": engine.keep(leads.drop("opened", "named_day", "names")), "deals": deals}
+    return {"leads": engine.store(leads.drop("opened", "named_day", "names")), "deals": deals}
 
 
 def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames:
@@ -176,7 +178,7 @@ def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames
             .then(nw.col("first_day"))
             .otherwise(nw.when(nw.col("outcome") == "lost").then(nw.col("closed_day"))),
         )
-        frames = frames | {"deals": engine.keep(deals.drop("first_day"))}
+        frames = frames | {"deals": engine.store(deals.drop("first_day"))}
     leads = frames["leads"]
     if "lead" in count:
         first = first_days(frames, count["lead"])
@@ -184,4 +186,4 @@ def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames
             created_day=nw.col("first_day"), created_s=nw.col("first_day") * DAY
         )
         leads = leads.drop("first_day")
-    return frames | {"leads": engine.keep(leads)}
+    return frames | {"leads": engine.store(leads)}

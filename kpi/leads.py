@@ -82,7 +82,7 @@ def lead_conversion(
         horizon = horizon_of(snapshot, horizon_days)
         return groups.finish(incidence(counted, groups.keys, level=level, horizon_days=horizon))
     if basis == "period":
-        return _period_ratio(groups, leads)
+        return period_ratio(groups, leads, "created_day", "converted_day")
     raise TableError(f"basis={basis!r}; expected 'cohort' or 'period'")
 
 
@@ -93,14 +93,22 @@ def _until(snapshot: Snapshot, to: str) -> nw.LazyFrame:
         return leads
     if to not in ("mql", "sql"):
         raise TableError(f"to={to!r}; expected 'deal', 'mql' or 'sql'")
-    counted = snapshot.definitions.count.get(to)
-    first = snapshot.first_days(to)
-    if counted is not None and counted.table == "deals":
-        own = snapshot.deals.lazy().select("deal_id", "lead")
-        each = own.join(first, left_on="deal_id", right_on="id").group_by("lead")
-        first = each.agg(nw.col("first_day").min()).rename({"lead": "id"})
+    first = first_entries(snapshot, to)
     leads = leads.join(first, left_on="lead_id", right_on="id", how="left")
     return leads.with_columns(converted_day=nw.col("first_day"), linked=nw.lit(0)).drop("first_day")
+
+
+def first_entries(snapshot: Snapshot, name: str) -> nw.LazyFrame:
+    """First day on which each lead counted as `name` (mql, sql): ``id`` and ``first_day``.
+
+    Where the definitions name a column of deals, the lead of the deal counts.
+    """
+    first = snapshot.first_days(name)
+    if snapshot.definitions.count[name].table == "leads":
+        return first
+    own = snapshot.deals.lazy().filter(~nw.col("lead").is_null()).select("deal_id", "lead")
+    each = own.join(first, left_on="deal_id", right_on="id").group_by("lead")
+    return each.agg(nw.col("first_day").min()).rename({"lead": "id"})
 
 
 def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
@@ -134,11 +142,12 @@ def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
     return leads.with_columns(cause=cause, end=end)
 
 
-def _period_ratio(groups: Groups, leads: nw.LazyFrame) -> pd.DataFrame:
+def period_ratio(groups: Groups, leads: nw.LazyFrame, start: str, end: str) -> pd.DataFrame:
+    """Leads with an `end` in the period over leads with a `start` in it: two different sets."""
     one = nw.when(~nw.col("lead_id").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
-    created = count_by(groups.add_period(leads, "created_day"), groups.keys, n=one)
-    turned = leads.filter(~nw.col("converted_day").is_null())
-    converted = count_by(groups.add_period(turned, "converted_day"), groups.keys, x=one)
+    created = count_by(groups.add_period(leads, start), groups.keys, n=one)
+    turned = leads.filter(~nw.col(end).is_null())
+    converted = count_by(groups.add_period(turned, end), groups.keys, x=one)
     both = (
         created.merge(converted, how="outer", on=groups.keys)
         if groups.keys

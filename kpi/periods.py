@@ -12,6 +12,7 @@ Every = Literal["month", "quarter", "year"]
 
 EPOCH = date(1970, 1, 1)
 MONTHS: dict[str, int] = {"month": 1, "quarter": 3, "year": 12}
+NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def as_date(value: date | str) -> date:
@@ -88,6 +89,26 @@ def calendar(first: date, last: date, every: Every, fiscal_year_start: int = 1) 
     edges = np.array([day_number(d) for d in starts(first, last, every, fiscal_year_start)])
     place = np.searchsorted(edges, days, side="right") - 1
     return pd.DataFrame({"day": days, "period": edges[place] if len(days) else days})
+
+
+def label(day: date, every: Every, fiscal_year_start: int = 1) -> str:
+    """Name the period that holds the day, as the company calls it.
+
+    A fiscal year that does not begin in January is named by the year in which it ends (``FY27``);
+    months keep the names of the calendar.
+
+    >>> label(date(2026, 7, 1), "quarter", fiscal_year_start=7), label(date(2026, 7, 1), "quarter")
+    ('FY27 Q1', '2026 Q3')
+    >>> label(date(2026, 7, 1), "year", fiscal_year_start=7), label(date(2026, 7, 1), "month")
+    ('FY27', 'Jul 2026')
+    """
+    check_every(every)
+    if every == "month":
+        return f"{NAMES[day.month - 1]} {day.year}"
+    first = period_start(day, "year", fiscal_year_start)
+    year = f"FY{(first.year + 1) % 100:02}" if fiscal_year_start > 1 else str(first.year)
+    nth = (day.month - fiscal_year_start) % 12 // 3 + 1
+    return year if every == "year" else f"{year} Q{nth}"
 
 
 def check_every(every: str) -> int:

@@ -19,10 +19,10 @@ def rewind(
     rewound.
     """
     own = all_history.filter(nw.col("object") == name)
-    late = engine.keep(own.filter(nw.col("changed_s") >= cut).select("record_id").unique())
+    late = engine.store(own.filter(nw.col("changed_s") >= cut).select("record_id").unique())
     if count(late) == 0:
         return records.with_columns(staged=nw.lit(value=False))
-    own = engine.keep(own.join(late, on="record_id", how="semi"))
+    own = engine.store(own.join(late, on="record_id", how="semi"))
     result, key = records, f"{name}_id"
     for column in [c for c in REWOUND if c in records.collect_schema().names()]:
         recorded = own.filter(~nw.col(column).is_null())
@@ -41,9 +41,10 @@ def rewind(
 
 def last_value(history: nw.LazyFrame, column: str) -> nw.LazyFrame:
     """Last recorded value of a column for each record: ``record_id`` and ``then``."""
-    latest = nw.col(column).last().over("record_id", order_by=list(ORDER))
+    following = nw.col("changed_s").shift(-1).over("record_id", order_by=list(ORDER))
     recorded = history.filter(~nw.col(column).is_null())
-    return recorded.select("record_id", then=latest).unique()
+    recorded = recorded.select("record_id", then=nw.col(column), following=following)
+    return recorded.filter(nw.col("following").is_null()).select("record_id", "then")
 
 
 def moves(history: nw.LazyFrame) -> nw.LazyFrame:

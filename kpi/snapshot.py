@@ -12,9 +12,11 @@ from kpi.crosscheck import CHECKED, crosscheck
 from kpi.currency import in_reporting_currency
 from kpi.definitions import Definitions
 from kpi.engine import Engine, collect, empty, to_pandas
+from kpi.engines.duckdb import DuckDB
+from kpi.engines.native import taken
 from kpi.known import Frames, first_days, known
 from kpi.periods import as_date, day_number
-from kpi.tables import TABLES, TableError
+from kpi.tables import TABLES, MissingTableError, TableError
 
 RECORDS = ("leads", "deals")
 
@@ -77,6 +79,7 @@ class Snapshot:
     raw: Frames
     frames: Frames
     kept: dict[object, nw.LazyFrame] = field(default_factory=dict)
+    remake: "Callable[[Definitions], Snapshot] | None" = None
 
     @classmethod
     def from_frames(
@@ -115,7 +118,8 @@ class Snapshot:
         ['open', 'open']
         """
         settings = definitions or Definitions()
-        engine = Engine()
+        given = {name: frame.copy(deep=False) for name, frame in frames.items()}
+        engine = DuckDB()
         found = []
         raw: Frames = {}
         canonical: dict[str, pd.DataFrame] = {}
@@ -136,6 +140,9 @@ class Snapshot:
             settings,
             source,
             pd.concat(listed, ignore_index=True) if listed else no_problems(),
+            lambda other: cls.from_frames(
+                given, as_of=as_of, window_start=window_start, definitions=other, source=source
+            ),
         )
 
     @classmethod
@@ -150,13 +157,81 @@ class Snapshot:
     ) -> "Snapshot":
         """Take the Parquet files of tables that were conformed when written (a store's)."""
         settings = definitions or Definitions()
-        engine = Engine()
+        engine = DuckDB()
         raw = {n: engine.load_parquet(n, f, settings.time_zone) for n, f in files.items()}
         start = as_date(window_start) if window_start is not None else None
         day = as_date(as_of)
         looked_at = {n: to_pandas(n, raw[n], CHECKED[n]) for n in raw if n in CHECKED}
         problems = crosscheck(looked_at, day)
-        return cls._known(raw, engine, day, start, settings, source, problems)
+
+        def remake(other: Definitions) -> "Snapshot":
+            return cls.from_parquet(
+                files, as_of=as_of, window_start=window_start, definitions=other, source=source
+            )
+
+        return cls._known(raw, engine, day, start, settings, source, problems, remake)
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Mapping[str, object],
+        *,
+        as_of: date | str,
+        window_start: date | str | None = None,
+        definitions: Definitions | None = None,
+        source: str = "tables of an engine",
+    ) -> "Snapshot":
+        """Take Spark data frames or Ibis tables, one per canonical table; they stay where they are.
+
+        The same contract as `from_frames`, held by lazy expressions: every KPI then runs on the
+        engine, and only counts and sums come out of it.
+
+        Parameters
+        ----------
+        tables : mapping of table name to pyspark DataFrame or Ibis table
+            Canonical columns (`kpi.tables`), any number of rows. Moments are timestamps, with a zone
+            or in UTC (whatever the time zone of the session); days are dates or timestamps. All of
+            one session or connection. Missing tables are allowed.
+        as_of, window_start, definitions, source
+            As in `from_frames`.
+
+        Returns
+        -------
+        Snapshot
+            Its ``problems`` are counted, one row a table, column and reason (``value`` says how many
+            rows), and name what was not looked at.
+
+        Raises
+        ------
+        TableError
+            If a table is unknown, a required column is missing, a column would have to be parsed, or
+            the tables are neither Spark's nor Ibis', or of several kinds.
+
+        Notes
+        -----
+        On Spark what is read many times is kept by ``localCheckpoint``. Over Ibis it is kept in
+        temporary tables where Ibis has them (DuckDB, Postgres, Snowflake), else reckoned anew by every
+        KPI.
+
+        Examples
+        --------
+        ``Snapshot.from_tables({"deals": spark.table("crm.deals")}, as_of="2026-04-30")``
+
+        >>> Snapshot.from_tables({"deals": pd.DataFrame({"deal_id": ["1"]})}, as_of="2026-04-30")
+        Traceback (most recent call last):
+        kpi.tables.TableError: table deals is a DataFrame: expected a Spark data frame or ...
+        """
+        settings = definitions or Definitions()
+        day = as_date(as_of)
+        engine, raw, problems = taken(tables, day, settings)
+
+        def remake(other: Definitions) -> "Snapshot":
+            return cls.from_tables(
+                tables, as_of=as_of, window_start=window_start, definitions=other, source=source
+            )
+
+        start = as_date(window_start) if window_start is not None else None
+        return cls._known(raw, engine, day, start, settings, source, problems, remake)
 
     @classmethod
     def _known(
@@ -168,6 +243,7 @@ class Snapshot:
         definitions: Definitions,
         source: str,
         problems: pd.DataFrame,
+        remake: "Callable[[Definitions], Snapshot] | None" = None,
     ) -> "Snapshot":
         present = frozenset(raw)
         raw = raw | {n: engine.load(n, empty(t), "UTC") for n, t in TABLES.items() if n not in raw}
@@ -175,7 +251,17 @@ class Snapshot:
         frames = known(raw, engine, definitions, cut, day_number(as_of))
         frames = in_reporting_currency(frames, engine, definitions, day_number(as_of))
         return cls(
-            as_of, window_start, definitions, source, problems, {}, present, engine, raw, frames
+            as_of,
+            window_start,
+            definitions,
+            source,
+            problems,
+            {},
+            present,
+            engine,
+            raw,
+            frames,
+            remake=remake,
         )
 
     def at(self, as_of: date | str) -> "Snapshot":
@@ -189,16 +275,39 @@ class Snapshot:
         day = as_date(as_of)
         if day > self.as_of:
             raise TableError(f"at {day}: the data is known up to {self.as_of} only")
+        engine, raw = self.engine.branch({n: self.raw[n] for n in self.present})
         rewound = self._known(
-            {n: self.raw[n] for n in self.present},
-            self.engine,
+            raw,
+            engine,
             day,
             self.window_start,
             self.definitions,
             self.source,
             self.problems,
+            self.remake,
         )
         return rewound.where(**self.filters) if self.filters else rewound
+
+    def under(self, definitions: Definitions) -> "Snapshot":
+        """Return the same data, date and filters under other definitions.
+
+        The data is brought in anew, so that moments written without an offset and the CRM's own
+        words for a deal's type are read as the other definitions say. A store's deal types were
+        translated when it was written and stay as they are.
+
+        Examples
+        --------
+        >>> deals = pd.DataFrame({"deal_id": ["1", "2"], "pipeline_id": ["sales", "partner"]})
+        >>> snapshot = Snapshot.from_frames({"deals": deals}, as_of="2026-01-01")
+        >>> len(snapshot.under(Definitions(pipelines=("sales",))).deals)
+        1
+        """
+        if self.remake is None:
+            raise TableError("this snapshot does not know what it was made of: make it anew")
+        fresh = self.remake(definitions)
+        if self.as_of < fresh.as_of:
+            fresh = fresh.at(self.as_of)
+        return fresh.where(**self.filters) if self.filters else fresh
 
     def where(self, **filters: object) -> "Snapshot":
         """Narrow to leads and deals that hold one of the values; history follows them.
@@ -267,10 +376,10 @@ class Snapshot:
         raise AttributeError(f"a snapshot has no {name!r}; its tables are {list(TABLES)}")
 
     def need(self, *names: str, of: str) -> None:
-        """Raise a TableError that names the tables among `names` that the data lacks."""
+        """Raise a MissingTableError that names the tables among `names` that the data lacks."""
         lacking = [name for name in names if name not in self.present]
         if lacking:
-            raise TableError(
+            raise MissingTableError(
                 f"{of} needs the table(s) {lacking}; the data has {sorted(self.present)}"
             )
 
@@ -281,9 +390,14 @@ class Snapshot:
         return first_days(self.frames, self.definitions.count[name])
 
     def once(self, key: object, make: "Callable[[], nw.LazyFrame]") -> nw.LazyFrame:
-        """Compute a frame that several KPIs share once per snapshot."""
+        """Compute a frame that several KPIs share once per snapshot.
+
+        A snapshot narrowed by `where` may be one of thousands (a slider) on one engine: what is
+        computed for it must go with it.
+        """
         if key not in self.kept:
-            self.kept[key] = self.engine.keep(make())
+            hold = self.engine.keep if self.filters else self.engine.store
+            self.kept[key] = hold(make())
         return self.kept[key]
 
     @property

@@ -51,7 +51,7 @@ def standing(
         deals = deals.with_columns(stage_id=nw.coalesce("stage_id", "then")).drop("then")
     deals = deals.join(own, on=["funnel", "stage_id"], how="left")
     stated = nw.when(~nw.col("staged")).then(nw.col("outcome"))
-    deals = engine.keep(
+    deals = engine.store(
         deals.with_columns(
             outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open")),
             was=nw.coalesce(nw.col("outcome"), nw.lit("open")),
@@ -69,7 +69,7 @@ def standing(
     return deals.with_columns(
         closed_day=nw.when(closed).then(nw.col("closed_day")),
         closed_s=nw.when(closed).then(nw.col("closed_day") * DAY),
-        closed_at=nw.when(closed).then(nw.col("closed_at")),
+        closed_at=nw.when(closed & ~nw.col("staged")).then(nw.col("closed_at")),
         lost_reason=nw.when(nw.col("outcome") == "lost").then(nw.col("lost_reason")),
         **{name: nw.when(kept).then(nw.col(name)) for name in CLOSE},
     ).drop("stage_outcome", "history_day", "staged", "was")

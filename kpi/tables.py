@@ -51,6 +51,10 @@ class TableError(ValueError):
     """A table, column or setting that the work at hand needs is missing or unusable."""
 
 
+class MissingTableError(TableError):
+    """The data lacks a whole table that a number needs; the message names it."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its kind, its meaning, what missing means, and the values it may hold."""

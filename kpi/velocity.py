@@ -15,7 +15,8 @@ from kpi.periods import Every
 from kpi.result import FEW, Groups, joined
 from kpi.snapshot import Snapshot
 from kpi.stats.intervals import check_level
-from kpi.stats.survival import kaplan_meier, median_time
+from kpi.stats.survival import first_reaching, kaplan_meier, median_time
+from kpi.visits import first_visits
 
 
 def stage_days(
@@ -49,7 +50,9 @@ def stage_days(
         ``value``: median days (missing, with the reason, while fewer than half have left).
         ``low, high``: its limits; ``high`` missing where no upper limit can be given.
         ``x``: visits completed; ``n``: visits followed; ``note``; then ``pipeline_id``,
-        ``stage_id``, ``label`` and ``mean_completed`` (days, completed visits only, for comparison).
+        ``stage_id``, ``label``, ``mean_completed`` (days, completed visits only, for comparison)
+        and ``p75`` (days within which three of four visits end: a deal there for longer has
+        stalled; missing while fewer have ended).
 
     Raises
     ------
@@ -75,7 +78,9 @@ def stage_days(
     """
     snapshot.need("deals", "stages", "history", of="stage_days")
     groups = Groups(snapshot, "deals", by, every)
-    visits = groups.add_period(only_type(_visits(snapshot, groups.columns), deal_type), "start")
+    visits = groups.add_period(
+        only_type(first_visits(snapshot, groups.columns), deal_type), "start"
+    )
     keys = [*groups.keys, "funnel", "rank"]
     counted = durations(snapshot, visits, keys, start="start", end="end")
     rows = [
@@ -83,7 +88,7 @@ def stage_days(
         for group, part in counted.groupby(keys, dropna=False)
     ]
     result = _with_stages(snapshot, groups, pd.DataFrame(rows))
-    extra = ["pipeline_id", "stage_id", "label", "mean_completed"]
+    extra = ["pipeline_id", "stage_id", "label", "mean_completed", "p75"]
     return groups.finish(result, extra, within=["funnel", "rank"])
 
 
@@ -164,60 +169,6 @@ def cycle_days(
     return groups.finish(result, ["km_median", "km_low", "km_high"])
 
 
-def _visits(snapshot: Snapshot, columns: Sequence[str]) -> nw.LazyFrame:
-    """First visit of each deal to each open stage: start, end, cause (1 left, 0 still there).
-
-    Of the deal there are its type and the `columns` asked for.
-    """
-    used = dict.fromkeys([*columns, "deal_id", "deal_type", "outcome", "closed_day"])
-    first = snapshot.once("visits", lambda: _first_visits(snapshot))
-    visits = first.join(snapshot.deals.lazy().select(used), on="deal_id")
-    left = ~nw.col("after").is_null() | (nw.col("outcome") != "open")
-    return visits.with_columns(
-        end=nw.coalesce("after", "closed_day"),
-        cause=nw.when(left).then(nw.lit(1)).otherwise(nw.lit(0)),
-    )
-
-
-def _first_visits(snapshot: Snapshot) -> nw.LazyFrame:
-    """First visits as history has them: ``deal_id, funnel, rank, start``, and the day ``after``.
-
-    A visit ends with the first change to another stage; the earliest such change of a stage ends
-    its first visit, since days never run backward.
-    """
-    order = ["changed_s", "place"]
-    moves = snapshot.history.lazy().filter(
-        nw.col("object") == "deal", ~nw.col("stage_id").is_null()
-    )
-    moves = moves.select(
-        "funnel", "stage_id", "changed_day", "changed_s", "place", deal_id=nw.col("record_id")
-    )
-    following = moves.with_columns(
-        next_stage=nw.col("stage_id").shift(-1).over("deal_id", order_by=order),
-        next_day=nw.col("changed_day").shift(-1).over("deal_id", order_by=order),
-    )
-    leaves = nw.when(nw.col("next_stage") != nw.col("stage_id")).then(nw.col("next_day"))
-    stages = snapshot.stages.lazy().filter(nw.col("object") == "deal", nw.col("outcome") == "open")
-    first = (
-        following.join(stages.select("stage_id"), on="stage_id", how="semi")
-        .group_by("deal_id", "stage_id")
-        .agg(
-            changed_s=nw.col("changed_s").min(),
-            start=nw.col("changed_day").min(),
-            after=leaves.min(),
-        )
-    )
-    if len(collect(stages.select("funnel").unique())) > 1:
-        places = moves.select("deal_id", "stage_id", "changed_s", "funnel").unique()
-        first = first.join(places, on=["deal_id", "stage_id", "changed_s"])
-    else:
-        first = first.with_columns(funnel=nw.lit(""))
-    ranks = stages.select("funnel", "stage_id", "rank")
-    return first.join(ranks, on=["funnel", "stage_id"]).select(
-        "deal_id", "funnel", "rank", "start", "after"
-    )
-
-
 def _median_stay(counted: pd.DataFrame, level: float) -> dict[str, object]:
     usable = counted[(counted["cause"] >= 0) & (counted["entry"] <= counted["duration"])]
     n = int(usable["n"].sum())
@@ -226,7 +177,7 @@ def _median_stay(counted: pd.DataFrame, level: float) -> dict[str, object]:
     left_out = int(counted["n"].sum()) - n
     notes = [f"{left_out:,} without usable dates left out" if left_out else ""]
     if n == 0:
-        nothing = dict.fromkeys(["value", "low", "high", "mean_completed"], np.nan)
+        nothing = dict.fromkeys(["value", "low", "high", "mean_completed", "p75"], np.nan)
         note = joined("no_denominator: nothing to follow", *notes)
         return nothing | {"x": 0, "n": 0, "note": note}
     curve = kaplan_meier(usable["duration"], usable["cause"], usable["entry"], count=usable["n"])
@@ -237,7 +188,7 @@ def _median_stay(counted: pd.DataFrame, level: float) -> dict[str, object]:
         notes.insert(0, f"low_n: {n:,} only")
     mean = float((done["duration"] * done["n"]).sum() / x) if x else np.nan
     stay = {"value": value, "low": low, "high": high, "x": x, "n": n, "note": joined(*notes)}
-    return stay | {"mean_completed": mean}
+    return stay | {"mean_completed": mean, "p75": first_reaching(curve, "survival", 0.25)}
 
 
 def _cycle(counted: pd.DataFrame, level: float, every: Every | None) -> dict[str, object]:
@@ -290,7 +241,7 @@ def _with_stages(snapshot: Snapshot, groups: Groups, rates: pd.DataFrame) -> pd.
     stages = stages.drop(columns=[c for c in stages if c in groups.keys])
     columns = [*groups.keys, "funnel", "rank", "value", "low", "high", "x", "n", "note"]
     if rates.empty:
-        rates = pd.DataFrame(columns=[*columns, "mean_completed"])
+        rates = pd.DataFrame(columns=[*columns, "mean_completed", "p75"])
     if len(rates):
         stages = stages[stages["funnel"].isin(rates["funnel"])]
     cells = (
@@ -301,8 +252,7 @@ def _with_stages(snapshot: Snapshot, groups: Groups, rates: pd.DataFrame) -> pd.
     table["note"] = table["note"].fillna("no_denominator: no deal was there").astype("str")
     for column in ("x", "n"):
         table[column] = table[column].fillna(0).astype("int64")
-    table["mean_completed"] = table["mean_completed"].astype("float64")
-    return table
+    return table.astype({"mean_completed": "float64", "p75": "float64"})
 
 
 ENTRIES = (
@@ -318,7 +268,7 @@ ENTRIES = (
         benchmark="none: stages differ from company to company",
         source="Kaplan and Meier 1958",
         caveats="The mean of completed visits, which other tools show, is too short.",
-        also=("time in stage", "stage time"),
+        also=("time in stage", "stage time", "stage dwell", "p75 of stage time"),
         better="lower",
     ),
     Entry(

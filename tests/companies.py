@@ -132,7 +132,7 @@ def companies(draw: st.DrawFn, at_least: int = 0) -> Frames:
         "deals": _frame(
             deal_list,
             ["deal_id", "stage_id", "source", "lead_id", "created_at", "closed_at", "amount"],
-        ),
+        ).assign(owner_id=["o1" if i % 2 else "o2" for i in range(len(deal_list))]),
         "history": _ordered(_frame(changes, ["object", "record_id", "stage_id", "changed_at"])),
         "subscriptions": draw(subscriptions(at_least)),
         "accounts": pd.DataFrame(
@@ -142,7 +142,62 @@ def companies(draw: st.DrawFn, at_least: int = 0) -> Frames:
                 "region": ["north", "north", "south", "south", None],
             }
         ),
+        "costs": costs(),
+        "quotas": quotas(),
+        "meetings": meetings(lead_rows),
+        "suspects": suspects(),
     }
+
+
+def meetings(leads: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Two meetings of every lead, booked the day after it came: the first is held by every other."""
+    rows = [
+        {
+            "meeting_id": f"{lead['lead_id']}-{k}",
+            "lead_id": lead["lead_id"],
+            "owner_id": "o1" if i % 2 else "o2",
+            "booked_at": lead["created_at"] + pd.Timedelta(days=1 + k),
+            "starts_at": lead["created_at"] + pd.Timedelta(days=6 + 9 * k),
+            "outcome": "held" if (i + k) % 2 else ("no_show", None)[i % 2],
+        }
+        for i, lead in enumerate(leads)
+        for k in range(2)
+    ]
+    names = ["meeting_id", "lead_id", "owner_id", "booked_at", "starts_at", "outcome"]
+    return _frame(rows, names)
+
+
+def suspects() -> pd.DataFrame:
+    """Contacts that two sellers targeted in January, March and May, and one of nobody."""
+    rows = [("o1", 3), ("o1", 9), ("o2", 20), ("o2", 70), ("o1", 140), (None, 141)]
+    return pd.DataFrame(
+        {
+            "suspect_id": [str(i) for i in range(len(rows))],
+            "owner_id": [owner for owner, _ in rows],
+            "added_at": [day(at) for _, at in rows],
+        }
+    )
+
+
+def costs() -> pd.DataFrame:
+    """Costs of January to May 2026, some of a channel, one a credit, none in March."""
+    rows = [
+        (f"2026-{month:02}-01", category, channel, amount)
+        for month in (1, 2, 4, 5)
+        for category, channel, amount in (
+            ("labour", None, 5000.0 + month),
+            ("advertising", "Ads", 800.0 * month),
+            (None, "Fair", -20.0),
+        )
+    ]
+    return pd.DataFrame(rows, columns=["month", "category", "channel", "amount"])
+
+
+def quotas() -> pd.DataFrame:
+    """Quotas of two sellers: by the month, and by the year for new business only."""
+    monthly = [("o1", f"2026-{month:02}-01", "month", None, 300.0) for month in range(1, 8)]
+    rows = [*monthly, ("o2", "2026-01-01", "year", "new", 2400.0)]
+    return pd.DataFrame(rows, columns=["owner_id", "period_start", "period", "deal_type", "amount"])
 
 
 @st.composite

@@ -1,12 +1,15 @@
-"""The settings file: what it may say, what is refused and in which words."""
+"""The settings file: what it may say, what is refused in which words; and every KPI follows it."""
 
 from datetime import date
 
+import pandas as pd
 import pytest
+from companies import ACCOUNTS, costs, day, lines, quotas, random_walks, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpi import Definitions, TableError
+from kpi.catalogue import KPIS
 from kpi.definitions import Count
 
 FULL = """
@@ -107,6 +110,16 @@ def test_the_version_changes_with_any_setting():
         pytest.param(
             "[count.mql]\ntable='leads'\ncolumn='status'\nin=[]", "expected a list", id="no values"
         ),
+        pytest.param(
+            "[count.lead]\ntable='deals'\ncolumn='stage_id'\nin=['y']",
+            "count.lead: table = 'deals'; expected leads",
+            id="leads counted in deals",
+        ),
+        pytest.param(
+            "[count.won]\ntable='leads'\ncolumn='stage_id'\nin=['y']",
+            "count.won: table = 'leads'; expected deals",
+            id="wins counted in leads",
+        ),
         pytest.param("a = = 1", "not valid TOML", id="no TOML"),
     ],
 )
@@ -130,3 +143,139 @@ def test_a_setting_that_cannot_be_is_refused_by_name(text, message):
 def test_a_day_begins_at_local_midnight(zone, day, seconds):
     """In UTC seconds; the day of the clock change in Berlin has 23 hours."""
     assert Definitions(time_zone=zone).midnight(day) == seconds
+
+
+def company():
+    """Every table filled: two pipelines, moments at any hour, leads behind every third deal."""
+    frames = random_walks(seed=3, count=60)
+    deals = frames["deals"]
+    deals["pipeline_id"] = ["sales" if i % 4 else "partner" for i in range(len(deals))]
+    deals["owner_id"] = ["o1" if i % 2 else "o2" for i in range(len(deals))]
+    deals["account_id"] = [f"a{i % 7}" for i in range(len(deals))]
+    deals["lead_id"] = [f"l{i}" if i % 3 == 0 else None for i in range(len(deals))]
+    deals["mrr"], deals["margin"] = deals["amount"] / 12, deals["amount"] / 2
+    hours = pd.to_timedelta([i * 7 % 24 for i in range(len(deals))], unit="h")
+    for column in ("created_at", "closed_at"):
+        deals[column] = deals[column] + hours - pd.Timedelta(hours=12)
+    shift = dict(zip(deals["deal_id"], hours, strict=True))
+    history = frames["history"]
+    moved = history["record_id"].map(shift) - pd.Timedelta(hours=12)
+    frames["history"] = history.assign(changed_at=history["changed_at"] + moved)
+    numbers = range(60)
+    frames["leads"] = pd.DataFrame(
+        {
+            "lead_id": [f"l{i}" for i in numbers],
+            "created_at": [day(i * 2) + pd.Timedelta(hours=i % 24 - 12) for i in numbers],
+            "stage_id": ["sql" if i % 2 else "mql" for i in numbers],
+            "channel": ["Ads" if i % 2 else "Fair" for i in numbers],
+            "owner_id": ["o1" if i % 2 else "o2" for i in numbers],
+            "account_id": [f"a{i % 7}" for i in numbers],
+        }
+    )
+    frames["meetings"] = pd.DataFrame(
+        {
+            "meeting_id": [f"m{i}" for i in numbers],
+            "starts_at": [day(i * 2 + 3) + pd.Timedelta(hours=i % 24 - 12) for i in numbers],
+            "booked_at": [day(i * 2 + 1) for i in numbers],
+            "outcome": ["held" if i % 3 else "no_show" for i in numbers],
+            "lead_id": [f"l{i}" for i in numbers],
+            "account_id": [f"a{i % 7}" for i in numbers],
+            "owner_id": "o1",
+        }
+    )
+    frames["suspects"] = pd.DataFrame(
+        {
+            "suspect_id": [f"s{i}" for i in numbers],
+            "added_at": [day(i * 3) + pd.Timedelta(hours=i % 24 - 12) for i in numbers],
+            "owner_id": "o1",
+        }
+    )
+    owners = {"owner_id": ["o1", "o2"], "team": "East", "annual_ote": 120_000.0}
+    frames |= {"owners": pd.DataFrame(owners), "accounts": ACCOUNTS}
+    frames["subscriptions"] = lines(
+        ("a0", 100, "2025-03-10", None),
+        ("a1", 50, "2025-06-10", "2026-03-31"),
+        ("a2", 80, "2025-09-10", "2026-05-31"),
+        ("a2", 20, "2026-02-10", None),
+        ("a3", 70, "2026-01-10", None),
+    )
+    return frames | {"costs": costs(), "quotas": quotas()}
+
+
+RULES = {
+    "mql": Count("leads", "stage_id", ("mql", "sql")),
+    "sql": Count("leads", "stage_id", ("sql",)),
+}
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Snapshots of the company by what changes in its definitions, each made once."""
+    frames = company()
+    deals, history = frames["deals"], frames["history"]
+    sales = set(deals.loc[deals["pipeline_id"] == "sales", "deal_id"])
+    cut = {"deals": deals[deals["deal_id"].isin(sales)]}
+    cut["history"] = history[history["record_id"].isin(sales)]
+    moments = {name: [c for c in frame if c.endswith("_at")] for name, frame in frames.items()}
+    local = {
+        name: frame.assign(**{c: _in_new_york(frame[c]) for c in moments[name]})
+        for name, frame in frames.items()
+    }
+    return {
+        "plain": snapshot(frames, count=RULES),
+        "sales": snapshot(frames, count=RULES, pipelines=("sales",)),
+        "sales by hand": snapshot(frames | cut, count=RULES),
+        "new york": snapshot(
+            {
+                n: f.assign(**{c: f[c].dt.tz_localize("UTC") for c in moments[n]})
+                for n, f in frames.items()
+            },
+            count=RULES,
+            time_zone="America/New_York",
+        ),
+        "new york by hand": snapshot(local, count=RULES),
+        "fiscal": snapshot(frames, count=RULES, fiscal_year_start=2),
+    }
+
+
+def _in_new_york(moments):
+    """Wall clock time in New York of moments in UTC."""
+    return moments.dt.tz_localize("UTC").dt.tz_convert("America/New_York").dt.tz_localize(None)
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_every_kpi_counts_the_included_pipelines_only(whole, name):
+    """As if the deals of the others had never been exported."""
+    one, other = KPIS[name](whole["sales"]), KPIS[name](whole["sales by hand"])
+    pd.testing.assert_frame_equal(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_every_kpi_has_the_companys_days(whole, name):
+    """Moments in UTC under a time zone are the same as that zone's wall clock."""
+    one, other = (KPIS[name](whole[key], every="month") for key in ("new york", "new york by hand"))
+    pd.testing.assert_frame_equal(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_every_kpi_has_the_companys_quarters(whole, name):
+    """With a fiscal year from February quarters begin in February, May, August and November."""
+    table = KPIS[name](whole["fiscal"], every="quarter")
+    assert len(table) > 0 or name == "slippage"  # it needs a history of close dates
+    assert set(table["period"].dt.month) <= {2, 5, 8, 11}
+
+
+def test_another_meaning_of_sql_moves_the_count_of_it():
+    """Conversion to SQL follows the setting, from 30 of 60 leads to all."""
+    snap = snapshot({"leads": company()["leads"]}, count=RULES)
+    wide = snap.under(Definitions(count=RULES | {"sql": RULES["mql"]}))
+    rates = [KPIS["lead_conversion"](s, to="sql")["x"].iloc[0] for s in (snap, wide)]
+    assert rates == [30, 60]
+
+
+def test_a_deal_that_names_no_pipeline_is_in_the_only_one():
+    """So the pipelines setting keeps it."""
+    frames = random_walks(seed=3, count=5)
+    stages = frames["stages"].assign(pipeline_id="sales")
+    snap = snapshot(frames | {"stages": stages}, pipelines=("sales",))
+    assert len(snap.deals) == 5

@@ -6,6 +6,7 @@ import pytest
 from companies import BORN, LAST_DAY, deals_on_paths, random_walks, snapshot, stages, ways
 
 from kpi import stage_conversion
+from kpi.leakage import stage_leakage
 from kpi.stats import aalen_johansen
 from kpi.stats.survival import at_age, last_age
 
@@ -157,3 +158,99 @@ def test_an_unknown_stage_is_counted_but_not_placed():
     assert snap.problems["reason"].tolist() == [
         "unknown stage: counted, but not placed in the funnel"
     ]
+
+
+def lost_from(way):
+    """Rank from which a deal is lost: the furthest it had reached; None where it is not lost."""
+    return max(furthest(way)) if way[-1][1] == "Lost" else None
+
+
+def test_leakage_counts_equal_counting_deal_by_deal(frames, snap):
+    """Deals and money that entered each stage and were lost from it, for good."""
+    entered, lost = np.zeros(4, dtype=int), np.zeros(4, dtype=int)
+    money, gone = np.zeros(4), np.zeros(4)
+    amounts = frames["deals"].set_index("deal_id")["amount"]
+    for deal, way in ways(frames).items():
+        for rank in furthest(way):
+            here = lost_from(way) == rank
+            entered[rank] += 1
+            lost[rank] += here
+            money[rank] += amounts[deal]
+            gone[rank] += here * amounts[deal]
+    table = stage_leakage(snap)
+    assert table["entered"].tolist() == entered[:3].tolist()
+    assert table["lost"].tolist() == lost[:3].tolist()
+    np.testing.assert_allclose(table["rate"], (lost / entered)[:3])
+    np.testing.assert_allclose(table["amount_entered"], money[:3])
+    np.testing.assert_allclose(table["amount_lost"], gone[:3])
+    np.testing.assert_allclose(table["amount_rate"], (gone / money)[:3])
+
+
+@pytest.mark.parametrize(
+    ("cut", "keys"),
+    [({}, []), ({"by": "source"}, ["source"]), ({"every": "quarter"}, ["period"])],
+    ids=["whole", "by source", "by quarter"],
+)
+def test_going_on_and_being_lost_leave_the_share_still_open(snap, cut, keys):
+    """At one age they never sum above one, follow the same deals, and leave the open ones."""
+    on = stage_conversion(snap, horizon_days=60, **cut)
+    gone = stage_leakage(snap, horizon_days=60, **cut)
+    both = gone.merge(on, on=[*keys, "stage_id"], suffixes=("_lost", "_on"))
+    assert len(both) == len(gone)
+    assert (both["n_lost"] == both["n_on"]).all()
+    total = (both["value_lost"] + both["value_on"]).dropna()
+    assert len(total) > 0
+    assert (total <= 1 + 1e-9).all()
+
+
+def test_reasons_share_the_leakage_out(frames):
+    """The shares of all reasons sum to the leakage of the stage; a loss without one is named so."""
+    deals = frames["deals"]
+    reason = pd.Series(["price", "timing", None])[np.arange(len(deals)) % 3].to_numpy()
+    snap = snapshot(frames | {"deals": deals.assign(lost_reason=reason)})
+    for options in ({}, {"by": "source"}):
+        keys = [*options.values(), "stage_id"]
+        whole = stage_leakage(snap, horizon_days=60, **options).set_index(keys)
+        table = stage_leakage(snap, horizon_days=60, reasons=True, **options)
+        parts = table.groupby(keys)[["value", "x", "lost", "amount_lost"]].sum()
+        whole = whole.loc[parts.index]
+        np.testing.assert_allclose(parts["value"], whole["value"])
+        assert parts["x"].tolist() == whole["x"].tolist()
+        assert parts["lost"].tolist() == whole["lost"].tolist()
+        np.testing.assert_allclose(parts["amount_lost"], whole["amount_lost"])
+        assert set(table["lost_reason"]) == {"price", "timing", "no reason given"}
+        assert (
+            table.set_index(keys)["entered"]
+            == whole["entered"].reindex(table.set_index(keys).index)
+        ).all()
+
+
+def test_a_stage_nothing_was_lost_from_says_so():
+    """With reasons, its row has none; without amounts there is no share of them."""
+    frames = deals_on_paths({"a": ["S1", "Lost"], "b": ["S1", "S2"]}) | {"stages": stages()}
+    table = stage_leakage(snapshot(frames), reasons=True).set_index("stage_id")
+    assert table.loc["S1", "lost_reason"] == "no reason given"
+    assert pd.isna(table.loc["S2", "lost_reason"])
+    assert table.loc["S2", "note"] == "no_denominator: nothing was lost there"
+    plain = stage_leakage(snapshot(frames)).set_index("stage_id")
+    assert plain.loc["S3", "note"] == "no_denominator: no deal reached it"
+    assert plain["amount_rate"].isna().all()
+
+
+def test_a_reopened_deal_is_not_lost():
+    """Lost in February, won in March: nothing leaked."""
+    frames = deals_on_paths({"a": ["S1", "Lost", "S2", "Won"]}) | {"stages": stages()}
+    table = stage_leakage(snapshot(frames))
+    assert table["lost"].tolist() == [0, 0, 0]
+    assert table["value"].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_leakage_follows_fiscal_quarters_and_pipelines(frames, snap):
+    """Periods begin where the year does; groups and periods add up to the whole."""
+    fiscal = stage_leakage(snapshot(frames, fiscal_year_start=2), every="quarter")
+    assert set(fiscal["period"].dt.month) <= {2, 5, 8, 11}
+    whole = stage_leakage(snap)["lost"].sum()
+    assert fiscal["lost"].sum() == whole == stage_leakage(snap, by="source")["lost"].sum()
+    assert stage_leakage(snap, level=0.5)["low"].ge(stage_leakage(snap)["low"]).all()
+    piped = frames | {"deals": frames["deals"].assign(pipeline_id="other")}
+    assert stage_leakage(snapshot(piped, pipelines=("sales",)))["entered"].sum() == 0

@@ -1,10 +1,14 @@
 """Snapshots: odd data is listed and counted rightly, currencies convert, filters and dates rewind."""
 
+import gc
+
 import pandas as pd
 import pytest
 from companies import BORN, deals_on_paths, outcomes, snapshot, stages
 
-from kpi import Definitions, Snapshot, TableError, cycle_days, win_rate
+from kpi import Definitions, Snapshot, TableError, cycle_days, stage_conversion, win_rate
+from kpi.engine import collect
+from kpi.reach import reached
 
 
 def listed(snap):
@@ -309,3 +313,67 @@ def test_a_deal_without_any_amount_needs_no_exchange_rate():
     mrr = deals.assign(mrr=[7.0, None])
     with pytest.raises(TableError, match="EUR"):
         Snapshot.from_frames({"deals": mrr}, as_of="2026-01-31")
+
+
+def held(snap):
+    """Bytes of the tables that the embedded engine holds."""
+    seen = snap.engine._database.sql("SELECT sum(memory_usage_bytes) FROM duckdb_memory()")
+    return int(seen.fetchall()[0][0])
+
+
+def many_deals(count=50_000):
+    """Deals enough to weigh something."""
+    deals = pd.DataFrame({"deal_id": [f"deal-{i}" for i in range(count)], "outcome": "won"})
+    return deals.assign(created_at="2026-01-05", close_date="2026-02-10", source="event")
+
+
+def test_what_rewinding_made_goes_with_the_snapshot():
+    """A long back-test does not grow."""
+    snap = snapshot({"deals": many_deals(), "stages": stages()})
+    before = held(snap)
+    past = snap.at("2026-03-01")
+    assert win_rate(past)["n"].tolist() == [50_000]
+    assert held(snap) > before + 1_000_000
+    del past
+    gc.collect()
+    assert held(snap) <= before + 100_000
+
+
+def test_what_filters_made_goes_with_the_snapshot():
+    """A slider over filters does not grow."""
+    snap = snapshot({"deals": many_deals(), "stages": stages()})
+    before = held(snap)
+    for _ in range(3):
+        stage_conversion(snap.where(source="event"))
+    gc.collect()
+    assert held(snap) <= before + 100_000
+
+
+@pytest.mark.parametrize(
+    "narrower",
+    [
+        pytest.param(lambda s: s.at("2026-03-01"), id="rewound"),
+        pytest.param(lambda s: s.at("2026-03-01").at("2026-02-20"), id="rewound twice"),
+        pytest.param(lambda s: s.where(source="event"), id="filtered"),
+        pytest.param(lambda s: s.at("2026-03-01").where(source="event"), id="both"),
+    ],
+)
+def test_a_lazy_frame_outlives_the_snapshot_it_came_from(narrower):
+    """Nothing it reads is dropped under it: not its tables, nor what its snapshot computed once."""
+    snap = narrower(snapshot({"deals": many_deals(10), "stages": stages()}))
+    table, shared = snap.deals.lazy(), reached(snap)
+    del snap
+    gc.collect()
+    assert len(collect(table)) == len(collect(shared)) == 10
+
+
+def test_a_snapshot_rewound_hides_nothing_of_the_one_it_came_from():
+    """Both go on being right, in any order."""
+    frames = deals_on_paths({"a": ["S1", "S2", "Won"], "b": ["S1", "Won"]}, gap_days=20)
+    snap = snapshot(frames | {"stages": stages()})
+    before = stage_conversion(snap)
+    past = snap.at("2026-01-25")
+    then = stage_conversion(past)
+    pd.testing.assert_frame_equal(stage_conversion(snap), before)
+    pd.testing.assert_frame_equal(stage_conversion(past), then)
+    pd.testing.assert_frame_equal(stage_conversion(snap.at("2026-01-25")), then)

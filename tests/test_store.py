@@ -10,11 +10,15 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.errors import ConnectorError, StoreError
 from connectors.lake import delta, syncs
+from connectors.lake.changes import schema, within
 from connectors.store import Store
 from kpi.conform import conform
 from kpi.tables import TABLES, TableError
@@ -578,3 +582,34 @@ def test_a_merge_that_cannot_be_meant_writes_nothing(store, options, error, says
     with pytest.raises(error, match=says):
         store.merge(arguments.pop("frames"), **arguments)
     assert not store.path.exists()
+
+
+@given(
+    files=st.lists(st.lists(st.text("aAé9", max_size=3).filter(bool), min_size=1), max_size=4),
+    wanted=st.lists(st.text("aAé9", max_size=3), max_size=4),
+)
+@settings(max_examples=25, deadline=None)
+def test_records_are_found_whichever_file_holds_them(tmp_path_factory, files, wanted):
+    """Files are passed over by the first and the last id in them, whatever the ids look like."""
+    store = Store(tmp_path_factory.mktemp("files") / "store")
+    for number, ids in enumerate(files):
+        store.stage({"deals": deals(*[(one, number) for one in sorted(set(ids))])}, source="csv")
+    last = {one: number for number, ids in enumerate(files) for one in ids}
+    found = store.staged("deals", ["deal_id", "amount"], wanted)
+    held = {one: last[one] for one in wanted if one in last}
+    assert dict(zip(found["deal_id"], found["amount"], strict=True)) == held
+    assert len(found) == len(held)
+
+
+def test_files_that_cannot_hold_a_record_are_not_read(tmp_path):
+    """A store of many files is not read whole for a few records."""
+    store = Store(tmp_path / "store")
+    for letter in "abc":
+        store.stage({"deals": deals((f"{letter}1", 1.0), (f"{letter}2", 2.0))}, source="csv")
+    paths = delta.files(store.path / "deals")
+    assert len(paths) == 3
+    rows = delta.dataset(paths, schema(TABLES["deals"]))
+    near = within(rows, "deal_id", pa.array(["b1"]))
+    assert [part.path for part in near.get_fragments()] == [
+        path for path in paths if "b1" in pq.read_table(path)["deal_id"].to_pylist()
+    ]

@@ -7,6 +7,7 @@ from companies import BORN, LAST_DAY, OPEN, outcomes, random_walks, snapshot, st
 
 from kpi import cycle_days, stage_days
 from kpi.stats import kaplan_meier, median_time
+from kpi.stats.survival import first_reaching
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +121,16 @@ def test_stages_nobody_visited_have_a_row_with_a_reason():
     assert table["n"].tolist() == [1, 0, 0]
     assert "fewer than half" in table["note"].iloc[0]
     assert table["note"].iloc[1].startswith("no_denominator")
+
+
+def test_stage_days_have_the_time_after_which_a_deal_has_stalled(frames, snap):
+    """p75: three of four visits have ended by then; missing while fewer have."""
+    table = stage_days(snap).set_index("stage_id")
+    visits = pd.DataFrame(
+        [v for way in ways(frames).values() for v in first_visits(way)],
+        columns=["stage", "days", "left"],
+    )
+    for stage, stays in visits.groupby("stage"):
+        curve = kaplan_meier(stays["days"], stays["left"])
+        assert table.loc[stage, "p75"] == first_reaching(curve, "survival", 0.25)
+    assert (table["p75"] >= table["value"]).all()

@@ -118,6 +118,7 @@ def about(
     [{'currency': 'GBP', 'rate': 1.3}]
     """
     name, names = _record(table), columns or rows.schema.names
+    rows = within(rows, name, records)
     # not by the data set's own filter: it cannot compare with texts as a merge writes them
     parts = (
         batch.filter(pc.is_in(batch[name], value_set=records)).select(names)
@@ -126,6 +127,23 @@ def about(
         )
     )
     return pa.Table.from_batches(parts, pa.schema([rows.schema.field(n) for n in names]))
+
+
+def within(rows: ds.Dataset, name: str, records: pa.Array) -> ds.Dataset:
+    """Leave out the files that cannot hold any of these records, by the first and last id of each."""
+    ends = pc.min_max(records).as_py()
+    if not isinstance(rows, ds.FileSystemDataset) or ends["min"] is None:
+        return rows
+    may = [part for part in rows.get_fragments() if _may_hold(part, name, ends)]
+    return ds.FileSystemDataset(may, rows.schema, rows.format, rows.filesystem)
+
+
+def _may_hold(part: ds.ParquetFileFragment, name: str, ends: dict[str, str]) -> bool:
+    for group in part.row_groups:
+        told = (group.statistics or {}).get(name)
+        if told is None or (told["min"] <= ends["max"] and told["max"] >= ends["min"]):
+            return True
+    return False
 
 
 def _all_new(table: Table, present: pa.Table, incoming: pa.Table, leaving: pa.Table) -> bool:

@@ -8,6 +8,7 @@ from connectors.agreement import Agreement
 from connectors.agreement import agreement as compared
 from connectors.progress import Progress
 from connectors.salesforce.context import Kind, Org, table
+from connectors.salesforce.plan import EPOCH
 from connectors.salesforce.records.deals import deals
 from connectors.salesforce.records.leads import leads
 from connectors.salesforce.records.people import accounts, meetings, owners
@@ -15,7 +16,6 @@ from connectors.salesforce.records.rows import rows_of
 from connectors.salesforce.records.subscriptions import subscriptions
 from connectors.salesforce.settings import Settings
 from connectors.salesforce.streams import changed
-from connectors.salesforce.sync import EPOCH
 from connectors.store import Store
 from kpi.conform import conform
 from kpi.tables import TABLES

@@ -28,7 +28,8 @@ ADVICE = {
     "approved this consumer": "let an admin pre-authorise the app for this user, in its policies",
     "expired access/refresh token": "log in once more for a new refresh token, and set"
     " SALESFORCE_REFRESH_TOKEN",
-    "expired authorization code": "log in once more for a new refresh token",
+    "expired authorization code": "set this computer's clock: a signed request is good for some"
+    " minutes, by the clock of Salesforce",
     "audience": "set SALESFORCE_LOGIN_URL to https://test.salesforce.com for a sandbox",
     "assertion": "check the key, the user name, and this computer's clock",
     "invalid client": "check SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET",

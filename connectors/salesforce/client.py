@@ -3,6 +3,7 @@
 Only reading: GET, and POST that asks a query in bulk. Bulk queries are ended, which is all else.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -137,6 +138,17 @@ class Salesforce:
         covered = datetime.fromisoformat(found["latestDateCovered"])
         return [row["id"] for row in found["deletedRecords"]], covered.astimezone(UTC)
 
+    def asked(self, soql: str) -> str:
+        """Make a bulk job, deleted and archived records too, and do not wait; return its id.
+
+        `bulk` reads its answer, by the id and the same query. Errors are those of making one there.
+        """
+        return self._jobs().begin(soql).id
+
+    def abandon(self, job: str) -> None:
+        """End a bulk job that nobody will read; if that fails it goes by itself after 7 days."""
+        self._jobs().abandon(job)
+
     def bulk(
         self,
         soql: str,
@@ -146,15 +158,20 @@ class Salesforce:
         read: int = 0,
         page_rows: int = PAGE,
         told: Callable[[Job], object] = lambda _job: None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> Iterator[Page]:
         """Yield the records of a query in bulk, deleted and archived ones too, page by page.
 
         See `connectors.salesforce.bulk.Bulk.pages`, which says how to go on with a job that was
-        left, by `job`, `locator` and `read` of the last page that was kept.
+        left, by `job`, `locator` and `read` of the last page that was kept. `sleep` waits so many
+        seconds between two looks at the job.
         """
-        return Bulk(Jobs(self.api, f"{self._data}/jobs/query")).pages(
+        return Bulk(self._jobs(sleep)).pages(
             soql, job=job, locator=locator, read=read, page_rows=page_rows, told=told
         )
+
+    def _jobs(self, sleep: Callable[[float], object] = time.sleep) -> Jobs:
+        return Jobs(self.api, f"{self._data}/jobs/query", sleep=sleep)
 
     @property
     def _data(self) -> str:

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
@@ -49,6 +51,21 @@ KINDS = (
     Kind("OpportunityLineItem", "subscriptions"),
 )
 """In the order they are read: a deal is closed when its history says."""
+SMALL = ("Organization", "CurrencyType", "DatedConversionRate", "OpportunityStage", "LeadStatus")
+"""Objects that are read whole each time, before all others."""
+NEEDED = ("Organization", "OpportunityStage")
+"""Those without which nothing can be read."""
+
+
+Described: TypeAlias = list[dict[str, Any]]
+"""``fields`` of a describe."""
+
+
+class Small(NamedTuple):
+    """All of a small object as text, and the fields of it that cannot be seen."""
+
+    rows: pd.DataFrame
+    hidden: list[str]
 
 
 @dataclass
@@ -96,18 +113,20 @@ def opened(
     ScopeError
         If the user may not read opportunity stages.
     """
-    organization = table(client, "Organization", settings)
+    notes: list[str] = []
+    first = client.describe(SMALL[0])["fields"]  # alone: who is not let in need not ask five times
+    described = [first, *[None] * len(SMALL[1:])]
+    answers = client.api.map(partial(_small, client, settings), zip(SMALL, described, strict=True))
+    organization, types, dated, opportunity_stage, lead_status = (
+        _rows(name, read, notes) for name, read in zip(SMALL, answers, strict=True)
+    )
     zone = organization["TimeZoneSidKey"].dropna().tolist()[:1] or ["UTC"]
-    types = _if_there(client, "CurrencyType", settings)
-    dated = _if_there(client, "DatedConversionRate", settings)
     currencies = Currencies.read(types, dated if len(dated) else None)
     home = currencies.corporate or Definitions().reporting_currency
     definitions = given or Definitions(time_zone=zone[0], reporting_currency=home)
     reading = Reading(
         client.instance_url, zone[0], currencies, definitions.deal_types, settings.fields
     )
-    opportunity_stage = table(client, "OpportunityStage", settings)
-    lead_status = _if_there(client, "LeadStatus", settings)
     org = Org(
         client,
         reading,
@@ -116,6 +135,7 @@ def opened(
         StageNames.read(opportunity_stage, lead_status, earlier_stages),
         rates(types, dated if len(dated) else None) if len(types) else pd.DataFrame(),
         _fingerprint(opportunity_stage, lead_status, types, dated),
+        notes=notes,
     )
     _describe(org, settings, kinds)
     return org
@@ -123,42 +143,76 @@ def opened(
 
 def table(client: Salesforce, name: str, settings: Settings) -> pd.DataFrame:
     """Read all of a small object, as text."""
-    fields = wanted(name, client.describe(name)["fields"], settings.fields).fields
-    order = ["Id"] if "Id" in fields else []
-    pages = client.rows(select(name, fields, order=order))
-    return rows_of((record for page in pages for record in page), fields)
+    return small(client, name, settings).rows
 
 
-def _if_there(client: Salesforce, name: str, settings: Settings) -> pd.DataFrame:
-    """Read an object that an org may do without; no rows where it does."""
+def small(
+    client: Salesforce, name: str, settings: Settings, described: Described | None = None
+) -> Small:
+    """Read all of a small object, and tell which fields of it cannot be seen."""
+    fields = described or client.describe(name)["fields"]
+    found = wanted(name, fields, settings.fields)
+    order = ["Id"] if "Id" in found.fields else []
+    pages = client.rows(select(name, found.fields, order=order))
+    rows = rows_of((record for page in pages for record in page), found.fields)
+    return Small(rows, found.hidden)
+
+
+def _small(
+    client: Salesforce, settings: Settings, asked: tuple[str, Described | None]
+) -> Small | ScopeError:
     try:
-        return table(client, name, settings)
-    except ScopeError:
-        return pd.DataFrame()
+        return small(client, asked[0], settings, asked[1])
+    except ScopeError as error:
+        return error
+
+
+def _rows(name: str, read: Small | ScopeError, notes: list[str]) -> pd.DataFrame:
+    """Return what was read, and note what is hidden; no rows where an org has no such object."""
+    if isinstance(read, Small):
+        notes += missing(read.hidden)
+        return read.rows
+    if name in NEEDED:
+        raise read
+    return pd.DataFrame()
+
+
+def missing(hidden: Collection[str]) -> list[str]:
+    """Say which fields cannot be seen: one note, or none.
+
+    >>> missing(["Lead.LeadSource"])
+    ['hidden or absent, so missing: Lead.LeadSource']
+    """
+    return [f"hidden or absent, so missing: {', '.join(hidden)}"] if hidden else []
 
 
 def _describe(org: Org, settings: Settings, kinds: Collection[Kind]) -> None:
     """Find out which objects, and which of their fields, can be read."""
     available: dict[str, list[str]] = {}
-    for kind in kinds:
-        if kind.table == "subscriptions" and "subscriptions" not in settings.fields:
-            continue
-        try:
-            fields = org.client.describe(kind.name)["fields"]
-        except ScopeError as error:
+    asked = [k for k in kinds if k.table != "subscriptions" or k.table in settings.fields]
+    answers = org.client.api.map(partial(_fields, org.client), asked)
+    for kind, fields in zip(asked, answers, strict=True):
+        if isinstance(fields, ScopeError):
             if kind.optional:
                 org.notes.append(f"{kind.name} cannot be read: what it would tell is left out")
             else:
-                org.refused[kind.name] = error
+                org.refused[kind.name] = fields
             continue
         found = wanted(kind.name, fields, settings.fields)
         org.kinds.append(kind)
         org.wanted[kind.name] = found
-        if found.hidden:
-            org.notes.append(f"hidden or absent, so missing: {', '.join(found.hidden)}")
+        org.notes += missing(found.hidden)
         if not kind.is_history:
             available[kind.table] = readable(fields)
     check_fields(settings, available)
+
+
+def _fields(client: Salesforce, kind: Kind) -> Described | ScopeError:
+    try:
+        found: Described = client.describe(kind.name)["fields"]
+    except ScopeError as error:
+        return error
+    return found
 
 
 def _fingerprint(*tables: pd.DataFrame) -> str:

@@ -34,6 +34,7 @@ NO_ACCESS = {
     "API_DISABLED_FOR_ORG",
     "API_CURRENTLY_DISABLED",
 }
+RETIRED = {"UNSUPPORTED_API_VERSION", "InvalidVersion"}
 TOO_MUCH = {"QUERY_TIMEOUT", "OPERATION_TOO_LARGE"}
 NOT_IN_BULK = re.compile(
     r"not supported by the Bulk API|compound data not supported|Async API not enabled",
@@ -106,7 +107,7 @@ def error_of(fault: Fault, where: str, status: int | None = None) -> ApiError | 
         return _field(fault, refused, status)
     if code in NO_ACCESS:
         return no_access(fault, where, status)
-    return _deletions(fault, refused, status)
+    return _of_the_time(fault, refused, status)
 
 
 def no_access(fault: Fault, where: str, status: int | None) -> ScopeError:
@@ -120,7 +121,11 @@ def no_access(fault: Fault, where: str, status: int | None) -> ScopeError:
     )
 
 
-def _deletions(fault: Fault, refused: str, status: int | None) -> ApiError | None:
+def _of_the_time(fault: Fault, refused: str, status: int | None) -> ApiError | None:
+    """Return the error of what was told once and is no longer."""
+    if fault.code in RETIRED:
+        advice = "Salesforce has retired this version of its API: update reverse-funnel"
+        return ApiError(f"{refused}; {advice}", status=status)
     if fault.code == "INVALID_REPLICATION_DATE":
         advice = "deletions are told for 15 days: compare all ids instead"
         return ReplicationDateError(f"{refused}; {advice}", status=status)

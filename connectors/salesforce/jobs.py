@@ -159,6 +159,13 @@ class Jobs:
         found: Csv = self._found(f"{self._path}/{job}/results", params)
         return found
 
+    def abandon(self, job: str) -> None:
+        """Stop a job, if it still runs, and delete it; if that fails it goes by itself."""
+        with contextlib.suppress(ApiError):
+            if self.look(job).state not in ENDED:
+                self._api.abort(f"{self._path}/{job}")
+            self.forget(job)
+
     def forget(self, job: str) -> None:
         """Delete a job; if that fails it goes by itself after 7 days."""
         with contextlib.suppress(ApiError):

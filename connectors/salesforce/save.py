@@ -1,11 +1,13 @@
 """Turn a page of records into rows of the store, with what other objects tell of them."""
 
 from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from connectors.resumable import Resumable
 from connectors.salesforce.context import KINDS, Kind, Org
+from connectors.salesforce.order import ENTERED, Order
 from connectors.salesforce.query import where
 from connectors.salesforce.records.columns import field, gone, instants, is_true
 from connectors.salesforce.records.deals import deals
@@ -19,7 +21,7 @@ from connectors.salesforce.records.leads import leads
 from connectors.salesforce.records.people import accounts, meetings
 from connectors.salesforce.records.reconcile import reconcile
 from connectors.salesforce.records.subscriptions import subscriptions
-from connectors.salesforce.streams import of_ids
+from connectors.salesforce.streams import Batch, of_ids
 from kpi.tables import TABLES
 
 BY_NAME = {kind.name: kind for kind in KINDS}
@@ -33,7 +35,31 @@ HISTORIES = {
 """The objects that hold the past of a record, and how they name it."""
 DEAL = ["deal_id", "outcome", "account_id", "currency", "close_date"]
 INSTANT = "datetime64[us, UTC]"
-ENTERED = ["record_id", "changed_at", "stage_id"]
+
+
+class Work(NamedTuple):
+    """A page, shaped as far as it can be without the store; the rest is up to `Saver.save`.
+
+    Attributes
+    ----------
+    raw : DataFrame of text, optional
+        The records as they came, where the store must be asked to shape them.
+    frames : dict of str to DataFrame
+        Rows by table.
+    remove : dict of str to list
+        Ids of records that leave, by table.
+    records : int
+        How many came.
+    place, left
+        As of a `Batch`.
+    """
+
+    raw: pd.DataFrame | None
+    frames: dict[str, pd.DataFrame]
+    remove: dict[str, list[str]]
+    records: int
+    place: dict[str, Any] | None
+    left: int | None
 
 
 class Saver:
@@ -47,35 +73,51 @@ class Saver:
         The sync they go into.
     same_zone : bool
         Whether days begin when they did for the rows that the store has.
+
+    Attributes
+    ----------
+    has_all_conversions : bool
+        Whether all of LeadHistory came by, so that the org has no more to say of conversions.
     """
 
     def __init__(self, org: Org, run: Resumable, *, same_zone: bool) -> None:
         self.org, self.run, self._same_zone = org, run, same_zone
         self._until = pd.Timestamp(run.state["until"])
         self._seen: list[pd.Series] = []
+        self._order = Order()
+        self.has_all_conversions = False
 
-    def save(self, kind: Kind, raw: pd.DataFrame, *, whole: bool) -> set[str]:
-        """Save records as they came; those that are deleted leave.
+    def shape(self, kind: Kind, batch: Batch) -> Work:
+        """Shape a page, wherever the store is not needed for it; may run beside `save`."""
+        work = Work(batch.rows, {}, {}, len(batch.rows), batch.place, batch.left)
+        if kind.is_history:
+            return work._replace(raw=None, frames={"history": self._past(kind.name, batch.rows)})
+        if kind.name in ("Account", "Event"):
+            frames, remove = self._parted(kind, batch.rows)
+            return work._replace(raw=None, frames=frames, remove=remove)
+        return work
+
+    def save(self, kind: Kind, work: Work, *, whole: bool) -> None:
+        """Save a page; records that are deleted leave. Whoever calls notes the place after it.
 
         Parameters
         ----------
         whole : bool
             Whether every record is being read, and every history has been.
-
-        Returns
-        -------
-        set of str
-            Ids of the records that are there, in whatever row, or none, they became.
         """
-        if kind.is_history:
-            self.run.add({"history": self._past(kind.name, raw)})
-            return set()
-        self._past_too(kind, raw, whole=whole)
+        frames, remove = work.frames, work.remove
+        if work.raw is not None:
+            self._past_too(kind, work.raw, whole=whole)
+            frames, remove = self._parted(kind, work.raw)
+        self.run.add(frames, remove=remove, noted=False)
+
+    def _parted(
+        self, kind: Kind, raw: pd.DataFrame
+    ) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
+        """Return the rows that records became, and those that became none."""
         frame = self._rows(kind, raw)
-        here = set(raw["Id"]) - set(gone(raw))
-        left = set(raw["Id"]) - set(frame.iloc[:, 0])
-        self.run.add({kind.table: frame}, remove={kind.table: sorted(left)})
-        return here
+        left = raw["Id"][~raw["Id"].isin(frame.iloc[:, 0])]
+        return {kind.table: frame}, {kind.table: sorted(set(left))}
 
     def let_go(self, kind: Kind, ids: Iterable[str]) -> None:
         """Let records go that are no longer there, with their history."""
@@ -89,7 +131,8 @@ class Saver:
         fields = self.org.wanted[kind.name].fields
         raw = of_ids(self.org.client, kind.name, fields, "OpportunityId", deals_touched)
         if len(raw):
-            self.save(kind, raw, whole=True)
+            self.save(kind, self.shape(kind, Batch(raw, None)), whole=True)
+            self.run.save()
 
     def _rows(self, kind: Kind, raw: pd.DataFrame) -> pd.DataFrame:
         reading, names = self.org.reading, self.org.names
@@ -118,13 +161,16 @@ class Saver:
         twice = held.loc[held.duplicated(ENTERED[:2]), "record_id"].unique()
         if not len(twice) or "OpportunityHistory" not in self.org.wanted:
             return held
-        fields = self.org.wanted["OpportunityHistory"].fields
-        told = of_ids(self.org.client, "OpportunityHistory", fields, "OpportunityId", twice)
-        ordered = self._past("OpportunityHistory", told)[ENTERED]
-        return pd.concat([held[~held["record_id"].isin(twice)], ordered], ignore_index=True)
+        ordered, left = self._order.told(held, twice)
+        if left:
+            fields = self.org.wanted["OpportunityHistory"].fields
+            told = of_ids(self.org.client, "OpportunityHistory", fields, "OpportunityId", left)
+            ordered = [*ordered, self._past("OpportunityHistory", told)[ENTERED]]
+        return pd.concat([held[~held["record_id"].isin(twice)], *ordered], ignore_index=True)
 
     def _past(self, name: str, raw: pd.DataFrame) -> pd.DataFrame:
         if name == "OpportunityHistory":
+            self._order.note(raw, self.org.names)
             return opportunity_history(raw, self.org.reading, self.org.names, self._codes(raw))
         if name == "OpportunityFieldHistory":
             return owner_history(raw, self.org.reading)
@@ -151,17 +197,17 @@ class Saver:
         histories = [one for one in HISTORIES.get(kind.name, ()) if one[0] in self.org.wanted]
         if not histories:
             return
-        here = set(raw["Id"]) - set(gone(raw))
-        if whole:
-            late = instants(field(raw, "SystemModstamp"), "UTC") > self._until
-            ids = here & set(raw.loc[late, "Id"])
-        else:
-            ids = here - self._settled(kind, here)
+        here = (
+            raw if not whole else raw[instants(field(raw, "SystemModstamp"), "UTC") > self._until]
+        )
+        ids = set(here["Id"]) - set(gone(raw))
+        if not whole:
+            ids -= self._settled(kind, ids)
         for name, names_it in histories:
             fields = self.org.wanted[name].fields
             rows = of_ids(self.org.client, name, fields, names_it, ids)
             if len(rows):
-                self.run.add({"history": self._past(name, rows)})
+                self.run.add({"history": self._past(name, rows)}, noted=False)
 
     def _settled(self, kind: Kind, ids: Collection[str]) -> set[str]:
         """Return the records whose state in the store is from before the watermark."""
@@ -189,7 +235,7 @@ class Saver:
         known = self._seen[0] if self._seen else pd.Series(dtype=INSTANT)
         known = known[known.index.isin(ids)]
         left = set(ids) - set(known.index)
-        if not left:
+        if self.has_all_conversions or not left:
             return known
         fields = self.org.wanted["LeadHistory"].fields
         one = [where("Field", "=", "leadConverted")]

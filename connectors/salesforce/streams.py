@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Generator, Iterator
 from datetime import datetime
+from threading import Event
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,13 +19,16 @@ from connectors.salesforce.errors import (
     LocatorExpiredError,
     QueryTimeoutError,
 )
+from connectors.salesforce.jobs import ENDED, Job
 from connectors.salesforce.query import among, select, where
 from connectors.salesforce.records.rows import csv_rows, rows_of
 
 READY = 3
-"""Pages fetched in advance."""
-PAGE_ROWS = 20_000
-"""Records in a page of a bulk job: what is held in memory at a time."""
+"""Pages of a query fetched in advance."""
+PAGE_ROWS = 40_000
+"""Records in a page of a bulk job at most: several pages are held in memory at a time."""
+PAGE_VALUES = 300_000
+"""Values in a page at most: records of many fields come in smaller pages."""
 IDS = 200
 """Ids that one query names: an address holds about 16,000 letters."""
 SHORTEST = 60.0
@@ -36,11 +40,12 @@ class Batch(NamedTuple):
     """Some records as text, and the place up to which every one has now been given.
 
     ``place``: for a bulk job its id, locator and count; for a query the last moment it reached, and
-    the id it came to.
+    the id it came to. ``left``: how many there are from these on, if that is known.
     """
 
     rows: pd.DataFrame
     place: dict[str, Any] | None
+    left: int | None = None
 
 
 Stream = Generator[Batch, None, None]
@@ -54,20 +59,23 @@ def whole(
     conditions: list[str],
     place: dict[str, Any] | None,
     since: tuple[datetime, datetime],
+    reader: "Reader",
 ) -> Stream:
     """Yield every record, deleted ones too: in bulk, or by queries where bulk does not do.
 
     Parameters
     ----------
     place : dict, optional
-        Where an earlier stream stopped.
+        Where an earlier stream stopped; or ``{"job": id}``, a job that was made and not yet read.
     since : pair of datetime
         The whole time, for queries.
+    reader : Reader
+        Who waits for the job.
     """
     soql = select(kind.name, fields, conditions)
     if place is None or "job" in place:
         try:
-            yield from _in_bulk(client, soql, fields, place)
+            yield from _in_bulk(client, soql, fields, place, reader)
         except BulkUnsupportedError:
             place = None
         else:
@@ -87,22 +95,51 @@ def _earliest(client: Salesforce, kind: Kind, since: datetime) -> datetime:
     return since
 
 
+class Reader(NamedTuple):
+    """Whoever waits for a bulk job.
+
+    ``ended`` is set when nobody does any more, not even for one of hours. ``anew``: an earlier
+    program made the job, so that one of our own is made where that one has failed.
+    """
+
+    ended: Event
+    anew: bool = False
+
+    def told(self, job: Job, first: str | None) -> None:
+        """Look at a job under way; `first` is the id of the one to go on with."""
+        if self.ended.is_set():
+            raise ApiError(f"nobody waits for bulk job {job.id} any more: run the sync again")
+        if self.anew and job.id == first and job.state in ENDED - {"JobComplete"}:
+            raise JobLostError(
+                f"bulk job {job.id} of an earlier sync has {job.state}: run it again"
+            )
+
+
 def _in_bulk(
-    client: Salesforce, soql: str, fields: list[str], place: dict[str, Any] | None
+    client: Salesforce,
+    soql: str,
+    fields: list[str],
+    place: dict[str, Any] | None,
+    reader: Reader,
 ) -> Stream:
+    def told(job: Job) -> None:
+        reader.told(job, (place or {}).get("job"))
+
     def pages(at: dict[str, Any]) -> Iterator[Page]:
-        return client.bulk(soql, page_rows=PAGE_ROWS, **at)
+        rows = max(1, min(PAGE_ROWS, PAGE_VALUES // len(fields)))
+        return client.bulk(soql, page_rows=rows, told=told, sleep=reader.ended.wait, **at)
 
     def read(page: Page) -> Batch:
         at = {"job": page.job, "locator": page.locator, "read": page.read}
-        return Batch(csv_rows(page.body, fields).frame, at if page.locator else None)
+        left = None if page.total is None else page.total - page.read + page.records
+        return Batch(csv_rows(page.body, fields).frame, at if page.locator else None, left)
 
     try:
-        yield from ahead(map(read, pages(place or {})), READY)
+        yield from map(read, pages(place or {}))
     except JobLostError:
         if place is None:
             raise
-        yield from ahead(map(read, pages({})), READY)
+        yield from map(read, pages({}))
 
 
 def changed(

@@ -1,49 +1,39 @@
-"""Bring a store up to date with a Salesforce org: what to fetch, in which order, and when it counts.
+"""Bring a store up to date with a Salesforce org: in which order, and when it counts.
 
-Every object is read whole the first time, in bulk, and after that what was stamped between the last
-sync, less an overlap, and a few minutes ago: rows appear late, and not in the order of their stamps.
-Histories come first, since a deal is closed when its history says. Readers see the outcome all at
-once.
+What to fetch is decided in `connectors.salesforce.plan`. Histories come first, since a deal is
+closed when its history says. Readers see the outcome all at once.
 """
 
 import time
-from collections.abc import Collection, Iterator
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Collection
+from datetime import date, datetime
+from functools import partial
+from itertools import chain, islice
+from threading import Event
 
 import pandas as pd
 
-from connectors.errors import ScopeError
+from connectors.errors import ApiError, ScopeError
 from connectors.progress import Progress, silent
 from connectors.resumable import Resumable
 from connectors.salesforce.client import Salesforce
-from connectors.salesforce.context import KINDS, Kind, Org, opened
-from connectors.salesforce.context import table as small_table
-from connectors.salesforce.errors import (
-    QueryTimeoutError,
-    ReplicationDateError,
-    TooManyDeletedError,
-)
+from connectors.salesforce.context import KINDS, Kind, Org, missing, opened, small
+from connectors.salesforce.deletions import Deletions
+from connectors.salesforce.lanes import Lanes, Works
 from connectors.salesforce.limits import Limits
-from connectors.salesforce.query import where
+from connectors.salesforce.plan import Plan, fingerprint
+from connectors.salesforce.query import select
 from connectors.salesforce.records.people import owners
 from connectors.salesforce.records.stages import names_in_use, with_names
 from connectors.salesforce.save import Saver
 from connectors.salesforce.settings import FILE, Settings
-from connectors.salesforce.streams import Stream, changed, ids_of, whole
+from connectors.salesforce.streams import Reader, Stream, changed, whole
 from connectors.store import Store
 from connectors.sync_report import SyncReport, counted
 from kpi.definitions import Definitions
-from kpi.tables import TABLES
 
 SOURCE = "salesforce"
 DEFINITIONS = "definitions.toml"
-REMEMBERED = timedelta(days=14)
-"""How long back deletions are asked for: the org forgets them after 15 days."""
-RECONCILED = timedelta(days=7)
-"""How often every id is compared: what was deleted while nobody asked leaves no other trace."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sync:
@@ -83,9 +73,8 @@ class Sync:
         progress: Progress = silent,
     ) -> None:
         self.store, self.client, self.limits, self.settings = store, client, limits, settings
-        self._full, self._progress, self._kinds = full, progress, kinds
-        self._since = None if since is None else datetime(*since.timetuple()[:3], tzinfo=UTC)
-        self._asked = [full, None if since is None else str(since)]
+        self._full, self._since = full, since
+        self._progress, self._kinds = progress, kinds
 
     def run(self) -> SyncReport:
         """Do it.
@@ -99,34 +88,33 @@ class Sync:
         """
         began = time.monotonic()
         org = self._open()
-        run = Resumable(self.store, SOURCE, self._settings_of(org))
+        run = Resumable(self.store, SOURCE, fingerprint(self.settings, org))
         self.state = run.state
-        asks_for_more = self._asked != [False, None] and run.state.get("asked") != self._asked
-        if not run.state or asks_for_more:
-            self._begin(org, again=bool(run.state or run.dropped))
-        self._plan_newly_readable(org)
+        self.plan = Plan(run, self.settings, full=self._full, since=self._since)
+        if self.plan.is_due():
+            for job in self.plan.begin(org, self.client.api.now().replace(microsecond=0)):
+                self.client.abandon(job)
+        self.plan.add_new(org)
         saver = Saver(org, run, same_zone=self._same_zone(org))
-        small = self._small(org)
-        run.add(small, replace=list(small))
-        for kind in org.kinds:
-            if kind.name not in self.state["done"]:
-                self._try(saver, kind)
+        self._read_all(saver)
         self._tidy(saver)
-        result = run.publish(self._today(org), self._marks(org))
+        result = run.publish(self.plan.today(org), self.plan.marks(org))
         self._write_settings(org)
         run.done()
         return SyncReport(
             source="Salesforce",
             sync_id=result.sync_id,
             as_of=result.as_of,
-            counts=counted(self.store, result, {t: {"deleted": ids} for t, ids in self._gone()}),
+            counts=counted(
+                self.store, result, {t: {"deleted": ids} for t, ids in self.state["gone"].items()}
+            ),
             problems=result.problems,
             refused={name: str(error) for name, error in org.refused.items()},
             calls=self.client.api.calls,
             retried=self.client.api.retried,
             seconds=time.monotonic() - began,
             limits=self.limits,
-            notes=[*org.notes, *self.state["notes"]],
+            notes=[*org.notes, *self._left_alone()],
         )
 
     def _open(self) -> Org:
@@ -135,77 +123,47 @@ class Sync:
         earlier = self.store.staged("stages")
         return opened(self.client, self.settings, given, earlier, self._kinds)
 
+    def _read_all(self, saver: Saver) -> None:
+        """Bring every object up to date that a sync cut short has not."""
+        left = [kind for kind in saver.org.kinds if kind.name not in self.state["done"]]
+        all_of = [kind for kind in left if self.plan.reads_all(kind)]
+        self._earlier = {kind.name for kind in all_of if self.plan[kind]["place"] is not None}
+        self._ask_for(saver, [kind for kind in all_of if kind.name not in self._earlier])
+        self._deletions = Deletions(self.client, self.plan, saver, self._progress)
+        self._lanes = Lanes(all_of, partial(self._whole, saver.org), saver.shape)
+        try:
+            frames = self._small(saver.org)
+            saver.run.add(frames, replace=list(frames))
+            for kind in left:
+                self._try(saver, kind)
+        finally:
+            self._lanes.close()
+
+    def _ask_for(self, saver: Saver, kinds: Collection[Kind]) -> None:
+        """Let the org work out all that is read whole, and note its jobs before any is read."""
+        made = self.client.api.map(partial(self._job, saver.org), kinds)
+        for kind, job in zip(kinds, made, strict=True):
+            self.plan[kind]["place"] = None if job is None else {"job": job}
+        saver.run.save()
+
+    def _job(self, org: Org, kind: Kind) -> str | None:
+        """Make a bulk job; None where the org will not: its turn asks again, and tells why."""
+        fields = org.wanted[kind.name].fields
+        try:
+            return self.client.asked(select(kind.name, fields, self.plan.conditions(kind)))
+        except ApiError:
+            return None
+
     def _small(self, org: Org) -> dict[str, pd.DataFrame]:
         """Read what is read whole each time."""
-        small = {"rates": org.rates} if len(org.rates) else {}
+        frames = {"rates": org.rates} if len(org.rates) else {}
         try:
-            small["owners"] = owners(small_table(self.client, "User", self.settings))
+            users = small(self.client, "User", self.settings)
         except ScopeError as error:
             org.refused["User"] = error
-        return small
-
-    def _settings_of(self, org: Org) -> str:
-        reading = org.reading
-        words = Definitions(deal_types=reading.deal_words, time_zone=reading.time_zone).version
-        return f"{self.settings.fingerprint()}-{words}-{org.metadata}"
-
-    def _begin(self, org: Org, *, again: bool) -> None:
-        """Decide what this sync will do, once, so that a continued one does the same.
-
-        Parameters
-        ----------
-        again : bool
-            Whether an earlier one is given up: what it brought in may be gone from the org.
-        """
-        now = self.client.api.now().replace(microsecond=0)
-        until = now - timedelta(seconds=self.settings.lag_seconds)
-        self.state.clear()
-        self.state |= {
-            "now": now.isoformat(),
-            "until": until.isoformat(),
-            "settings": self._settings_of(org),
-            "again": again,
-            "kinds": {},
-            "done": [],
-            "gone": {},
-            "asked": self._asked,
-            "notes": [],
-        }
-
-    def _plan_newly_readable(self, org: Org) -> None:
-        """Plan the objects that have no plan: at the beginning all, later what could not be read."""
-        for kind in org.kinds:
-            if kind.name not in self.state["kinds"]:
-                self.state["kinds"][kind.name] = self._plan(org, kind)
-
-    def _plan(self, org: Org, kind: Kind) -> dict[str, Any]:
-        """Decide how to read one object.
-
-        ``whole``: every record, else those stamped since ``since``. ``stale``: every record, as no
-        stamp tells that formula fields changed. ``floor``: records stamped before are left out on
-        purpose. ``reconcile``: compare every id. ``place``: how far it has come.
-        """
-        mark, until = self._mark(kind, ""), self._moment("until")
-        first = (
-            mark is None or self._full or self._told(kind, ".settings") != self.state["settings"]
-        )
-        compared, floor = self._mark(kind, ".reconciled"), self._mark(kind, ".floor")
-        late = compared is None or until - compared >= RECONCILED
-        if mark is not None and until - mark >= REMEMBERED:
-            late = True
-        since = None if mark is None else mark - timedelta(minutes=self.settings.overlap_minutes)
-        if self._since is not None:
-            since = self._since if since is None or first else min(since, self._since)
-        start = self._since if first else floor
-        held = mark is not None or self.state["again"]
-        return {
-            "whole": first,
-            "stale": not first and self._is_stale(org, kind),
-            "since": (since or EPOCH).isoformat(),
-            "floor": None if start is None else start.isoformat(),
-            "reconcile": not kind.is_history and held and (first or late),
-            "place": None,
-        }
+            return frames
+        org.notes += missing(users.hidden)
+        return frames | {"owners": owners(users.rows)}
 
     def _try(self, saver: Saver, kind: Kind) -> None:
         try:
@@ -218,88 +176,54 @@ class Sync:
 
     def _read(self, saver: Saver, kind: Kind) -> None:
         """Bring one object up to date; deletions first, as a record may have come back since."""
-        plan = self.state["kinds"][kind.name]
+        plan = self.plan[kind]
         if not kind.is_history and not plan["whole"]:
-            self._let_deleted_go(saver, kind)
-        self._fetch(saver, kind, self._stream(saver, kind))
+            self._deletions.ask(kind)
+        self._fetch(saver, kind, self._works(saver, kind))
         if kind.table == "subscriptions" and not plan["whole"]:
             saver.lines_of(self._touched_deals())
         if plan["reconcile"]:
-            self._reconcile(saver, kind)
+            self._deletions.compare(kind)
 
-    def _stream(self, saver: Saver, kind: Kind) -> Stream:
-        plan, until = self.state["kinds"][kind.name], self._moment("until")
-        fields = saver.org.wanted[kind.name].fields
-        if not (plan["whole"] or plan["stale"]):
-            since = datetime.fromisoformat(plan["since"])
-            return changed(self.client, kind, fields, plan["place"], since, until)
-        begin = datetime.fromisoformat(plan["floor"]) if plan["floor"] else EPOCH
-        conditions = [where(kind.cursor, ">=", begin)] if plan["floor"] else []
-        return whole(self.client, kind, fields, conditions, plan["place"], (begin, until))
-
-    def _is_stale(self, org: Org, kind: Kind) -> bool:
-        """Tell whether formula fields are due to be read anew."""
-        last = self._mark(kind, ".refreshed")
-        due = timedelta(hours=self.settings.refresh_hours)
-        is_due = last is None or self._moment("until") - last >= due
-        return bool(org.wanted[kind.name].calculated) and is_due
-
-    def _fetch(self, saver: Saver, kind: Kind, stream: Stream) -> None:
-        """Save a stream page by page, noting the place each time, once the page is in."""
-        plan = self.state["kinds"][kind.name]
-        is_new = plan["whole"] and plan["place"] is None
-        bar = self._progress(kind.name, self._count(kind) if is_new else None)
-        past_too = plan["whole"] and not plan["floor"]
+    def _works(self, saver: Saver, kind: Kind) -> Works:
+        """Yield the pages of an object, shaped."""
+        if self.plan.reads_all(kind):
+            yield from self._lanes.taken(kind)
+            return
+        plan, fields = self.plan[kind], saver.org.wanted[kind.name].fields
+        begin, until = datetime.fromisoformat(plan["since"]), self.plan.moment("until")
+        stream = changed(self.client, kind, fields, plan["place"], begin, until)
         try:
-            for batch in stream:
-                saver.save(kind, batch.rows, whole=past_too)
-                plan["place"] = batch.place or plan["place"]
-                saver.run.save()
-                bar.update(len(batch.rows))
+            yield from map(partial(saver.shape, kind), stream)
         finally:
             stream.close()
-            bar.close()
 
-    def _count(self, kind: Kind) -> int | None:
-        """Count an object's records for the eye; not known where that takes the org too long."""
-        try:
-            return self.client.count(kind.name)
-        except QueryTimeoutError:
-            return None
+    def _whole(self, org: Org, kind: Kind, ended: Event) -> Stream:
+        fields, place = org.wanted[kind.name].fields, self.plan[kind]["place"]
+        since = self.plan.begins(kind), self.plan.moment("until")
+        job = Reader(ended, anew=kind.name in self._earlier)
+        return whole(self.client, kind, fields, self.plan.conditions(kind), place, since, job)
 
-    def _let_deleted_go(self, saver: Saver, kind: Kind) -> None:
-        """Ask which records were deleted for good: those no query shows any more."""
-        plan = self.state["kinds"][kind.name]
-        since, known = datetime.fromisoformat(plan["since"]), self._mark(kind, ".deletions")
-        start = max(min(since, known or since), self._moment("now") - REMEMBERED)
+    def _fetch(self, saver: Saver, kind: Kind, works: Works) -> None:
+        """Save an object page by page, noting the place each time, once the page is in."""
+        plan = self.plan[kind]
+        past_too = plan["whole"] and not plan["floor"]
+        is_all = past_too and set(plan["place"] or {}) <= {"job"}  # from its first page on
         try:
-            ids, known = self.client.deleted(kind.name, start, self._moment("now"))
-        except (ReplicationDateError, TooManyDeletedError, ScopeError):
-            plan["reconcile"] = True
-            return
-        plan["deletions"] = known.isoformat()
-        self._remove(saver, kind, ids)
-
-    def _reconcile(self, saver: Saver, kind: Kind) -> None:
-        """Compare every id, and let go of what the org no longer has."""
-        seen: set[str] = set()
-        bar = self._progress(f"{kind.name} compared", self._count(kind))
-        try:
-            for page in ids_of(self.client, kind.name):
-                seen.update(page)
-                bar.update(len(page))
+            first = list(islice(works, 1))  # only then is known how many there are
+            bar = self._progress(kind.name, first[0].left if first else None)
+            try:
+                for work in chain(first, works):
+                    saver.save(kind, work, whole=past_too)
+                    plan["place"] = work.place or plan["place"]
+                    saver.run.save()
+                    bar.update(work.records)
+            finally:
+                bar.close()
         finally:
-            bar.close()
-        key = TABLES[kind.table].key[0]
-        self._remove(saver, kind, set(self.store.staged(kind.table, [key])[key]) - seen)
-
-    def _remove(self, saver: Saver, kind: Kind, ids: Collection[str]) -> None:
-        key = TABLES[kind.table].key[0]
-        held = set(self.store.staged(kind.table, [key], set(ids))[key])
-        if held:
-            kept = self.state["gone"].get(kind.table, [])
-            self.state["gone"][kind.table] = sorted({*kept, *held})
-            saver.let_go(kind, held)
+            works.close()
+        if kind.name == "LeadHistory":
+            saver.has_all_conversions = is_all
 
     def _touched_deals(self) -> list[str]:
         """Deals stamped since the last sync: their products may have become subscriptions."""
@@ -326,30 +250,21 @@ class Sync:
         found = with_names(saver.org.stages, names_in_use(*parts), earlier)
         saver.run.add({"stages": found}, replace=["stages"])
 
-    def _marks(self, org: Org) -> dict[str, dict[str, str]]:
-        """Up to where each table is read now."""
-        marks: dict[str, dict[str, str]] = {}
-        for kind in org.kinds:
-            if kind.name not in self.state["done"]:
-                continue
-            plan, until = self.state["kinds"][kind.name], self.state["until"]
-            own = {"": until, ".settings": self.state["settings"], ".zone": org.reading.time_zone}
-            refreshed, compared = self._mark(kind, ".refreshed"), self._mark(kind, ".reconciled")
-            if plan["whole"] or plan["stale"] or refreshed is None:
-                refreshed = self._moment("until")
-            if plan["reconcile"] or compared is None:
-                compared = self._moment("until")
-            own |= {".refreshed": refreshed.isoformat(), ".reconciled": compared.isoformat()}
-            own |= {".deletions": plan.get("deletions", until)}
-            own |= {".floor": plan["floor"]} if plan["floor"] else {}
-            named = {f"{kind.mark}{name}": value for name, value in own.items()}
-            marks[kind.table] = marks.get(kind.table, {}) | named
-        return marks
+    def _left_alone(self) -> list[str]:
+        """Say which rows an earlier sync brought in that no setting asks for any more."""
+        mark = self.store.watermark("subscriptions", SOURCE)
+        if mark is None or "subscriptions" in self.settings.fields:
+            return []
+        held = len(self.store.staged("subscriptions", ["subscription_id"]))
+        return [
+            f"{held:,} subscriptions stay as they were at {mark}: the settings no longer name"
+            f" their fields; put [fields.subscriptions] back into {FILE}, or sync into a new folder"
+        ]
 
     def _same_zone(self, org: Org) -> bool:
         """Tell whether days of the org begin when they did at the sync before."""
         leads = next((kind for kind in org.kinds if kind.name == "Lead"), None)
-        before = None if leads is None else self._told(leads, ".zone")
+        before = None if leads is None else self.plan.told(leads, ".zone")
         return before in (None, org.reading.time_zone)
 
     def _write_settings(self, org: Org) -> None:
@@ -359,19 +274,3 @@ class Sync:
         if not file.exists():
             text = org.definitions.to_toml() + "\n"
             file.write_text(text, encoding="utf-8", newline="\n")
-
-    def _gone(self) -> Iterator[tuple[str, list[str]]]:
-        yield from self.state["gone"].items()
-
-    def _today(self, org: Org) -> date:
-        return self._moment("now").astimezone(ZoneInfo(org.reading.time_zone)).date()
-
-    def _moment(self, name: str) -> datetime:
-        return datetime.fromisoformat(self.state[name])
-
-    def _told(self, kind: Kind, name: str) -> str | None:
-        return self.store.watermark(kind.table, f"{kind.mark}{name}")
-
-    def _mark(self, kind: Kind, name: str) -> datetime | None:
-        text = self._told(kind, name)
-        return None if text is None else datetime.fromisoformat(text)

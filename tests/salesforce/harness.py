@@ -56,12 +56,21 @@ class Crm:
         renewed = {"SALESFORCE_REFRESH_TOKEN": "local-refresh"} if way == "refresh" else {}
         return {**found, **APP, **renewed}
 
-    def sync(self, *, way="token", lag_seconds=LAG, fields=FIELDS, settings=None, **options):
+    def sync(
+        self,
+        *,
+        way="token",
+        lag_seconds=LAG,
+        fields=FIELDS,
+        settings=None,
+        progress=silent,
+        **options,
+    ):
         """Bring the store up to date; return the report."""
         chosen = Settings(lag_seconds=lag_seconds, fields=fields, **(settings or {}))
         client, limits = connect(environ=self.environ(way), prompt=False)
         with client.api:
-            return Sync(self.store, client, limits, chosen, progress=silent, **options).run()
+            return Sync(self.store, client, limits, chosen, progress=progress, **options).run()
 
     def same(self, *, fields=FIELDS, **truth):
         """Assert that the store holds what the org does, row for row."""

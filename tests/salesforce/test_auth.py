@@ -341,3 +341,7 @@ def test_a_pasted_token_in_the_environment_goes_first(tmp_path):
         client, _ = opened(server, tmp_path, ACCESS_TOKEN=ACCESS, **both)
         client.api.close()
         assert server.asked == []
+
+
+def test_a_signed_request_of_another_time_asks_for_the_clock():
+    assert "clock" in advice("invalid_grant: expired authorization code")

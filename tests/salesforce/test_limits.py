@@ -261,3 +261,11 @@ def test_results_of_a_job_are_taken_as_they_are():
     assert verdict.value.headers["sforce-locator"] == "null"
     assert isinstance(Limits().judge(response(200, b"\n<html>", path=path)), Again)
     assert Limits().judge(response(204, b"")) == Ok(None)
+
+
+def test_a_retired_version_of_the_api_has_words_of_its_own():
+    fault = Fault("UNSUPPORTED_API_VERSION", "API version 30.0 is retired")
+    error = error_of(fault, "GET /services/data/v30.0/query", 410)
+    assert type(error) is ApiError
+    assert "update reverse-funnel" in str(error)
+    assert error.status == 410

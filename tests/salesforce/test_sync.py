@@ -1,5 +1,6 @@
 """What a sync reads, and when it reads all: by windows, by job, by id; and what it says of it."""
 
+import json
 from datetime import UTC, date, datetime
 
 import pandas as pd
@@ -8,6 +9,7 @@ from salesforce.harness import FIELDS, LAG, RECORDS
 
 from connectors.errors import DailyLimitError, FileError
 from connectors.salesforce import sync as sync_module
+from connectors.salesforce.context import KINDS
 
 DAY = 86_400
 HISTORIES = ("OpportunityHistory", "OpportunityFieldHistory", "LeadHistory")
@@ -159,7 +161,7 @@ def test_an_org_that_moves_to_another_zone_is_read_anew(crm, settled):
 def test_a_first_load_given_up_leaves_nothing_behind(crm, settled, small_pages):
     """Cut short, then a record goes for good and the settings change: its row goes too."""
     here = crm(120)
-    stopped_after(here, "Lead", fields={})
+    stopped_after(here, "Opportunity", fields={})
     staged = here.store.staged("accounts", ["account_id"])["account_id"].tolist()
     assert staged
     here.org.hard_delete("Account", staged[0])
@@ -274,13 +276,10 @@ def test_a_history_that_is_not_tracked_is_said(crm):
 
 def stopped_after(here, word, times=1, **options):
     """Let the calls of the day be used up once a page of an object's job was read so often."""
-    jobs, seen = {}, []
+    seen = []
 
     def look(request):
-        if request.path.endswith("/jobs/query"):
-            name = request.body["query"].split(" FROM ")[1].split()[0]
-            jobs[here.server.jobs.made] = name
-        if request.path.endswith("/results") and jobs[max(jobs)] == word:
+        if request.path.endswith("/results") and read(here, request) == word:
             seen.append(request)
             if len(seen) == times:
                 here.server.faults.daily_calls = 0
@@ -294,15 +293,76 @@ def stopped_after(here, word, times=1, **options):
     assert len(seen) >= times
 
 
-def test_a_job_is_gone_on_with(crm, settled, small_pages):
+def read(here, request):
+    """Return the object whose bulk job a page was read of."""
+    return here.server.jobs.jobs[request.path.split("/")[-2]].bound.kind.name
+
+
+def test_jobs_are_gone_on_with(crm, settled, small_pages):
+    """That one was read in part, the others were made and not yet read."""
     here = crm(200)
     stopped_after(here, "LeadHistory", times=8)
+    jobs = dict(here.server.jobs.jobs)
     before = len(here.sent)
     here.sync()
     here.same()
-    assert set(here.jobs(before)) == set(RECORDS)
+    assert set(here.jobs(before)) <= {"Account"}, "jobs that were there were made anew"
+    here.server.jobs.jobs = jobs
     pages = [r for r in here.sent[before:] if r.path.endswith("/results")]
-    assert pages[0].one("locator"), "the job was read from its start"
+    pages = [page for page in pages if page.path.split("/")[-2] in jobs]
+    names = [read(here, page) for page in pages]
+    assert set(names) - {"Account"} == {*RECORDS, "LeadHistory"} - {"Account"}
+    assert pages[names.index("LeadHistory")].one("locator"), "the job was read from its start"
+    assert not pages[names.index("Lead")].one("locator")
+
+
+def test_all_jobs_are_known_before_a_page_is_read(crm, settled, small_pages):
+    """So whoever is killed at the first page goes on with them all, and leaves none behind."""
+    here = crm(60)
+    noted = []
+
+    def look(request):
+        if request.path.endswith("/results") and not noted:
+            text = (here.store.path / "salesforce.progress.json").read_text(encoding="utf-8")
+            kinds = json.loads(text)["state"]["kinds"]
+            noted.append({name: plan["place"]["job"] for name, plan in kinds.items()})
+
+    here.after_each = look
+    here.sync()
+    here.after_each = None
+    assert set(noted[0]) == {*RECORDS, *HISTORIES}
+    assert len(set(noted[0].values())) == len(noted[0])
+    assert not here.server.jobs.jobs, "jobs are left in the org"
+
+
+def test_the_jobs_of_a_sync_given_up_are_deleted(crm, settled, small_pages):
+    here = crm(60)
+    stopped_after(here, "Opportunity", fields={})
+    assert here.server.jobs.jobs
+    here.sync()
+    assert not here.server.jobs.jobs
+    here.same()
+
+
+def test_objects_are_saved_in_their_order_whichever_comes_first(crm, settled, small_pages):
+    """Pages of two objects are fetched side by side; the store sees one after the other."""
+    here = crm(120)
+    order = []
+
+    class Bar:
+        def __init__(self, name, _total):
+            self.name = name
+
+        def update(self, _records):
+            order.append(self.name)
+
+        def close(self):
+            pass
+
+    here.sync(progress=Bar)
+    assert order == sorted(order, key=[kind.name for kind in KINDS].index)
+    assert set(order) == {*RECORDS, *HISTORIES}
+    here.same()
 
 
 def test_a_job_that_is_gone_is_begun_anew(crm, settled, small_pages):
@@ -316,11 +376,12 @@ def test_a_job_that_is_gone_is_begun_anew(crm, settled, small_pages):
     assert set(here.jobs(before)) == {*RECORDS, "LeadHistory"}
 
 
-def test_a_sync_cut_short_goes_on_weeks_later(crm, settled, small_pages):
+@pytest.mark.parametrize("days", [3, 20], ids=["its jobs are there", "they are gone"])
+def test_a_sync_cut_short_goes_on_later(crm, settled, small_pages, days):
     here = crm(200)
     stopped_after(here, "Lead", times=2)
     everything(here.org, 1)
-    here.org.advance(20 * DAY)
+    here.org.advance(days * DAY)
     everything(here.org, 2)
     here.wait()
     here.sync()
@@ -389,4 +450,17 @@ def test_the_lag_is_that_of_the_settings(crm, settled):
     assert here.rows("deals").amount_original[deal] != 4_321
     here.org.advance(10)
     here.sync()
+    here.same()
+
+
+def test_subscriptions_that_no_setting_asks_for_are_told(crm, settled):
+    here = crm(80)
+    assert not [note for note in here.sync().notes if "subscriptions" in note]
+    held = len(here.rows("subscriptions"))
+    rest = {name: fields for name, fields in FIELDS.items() if name != "subscriptions"}
+    notes = [note for note in here.sync(fields=rest).notes if "subscriptions stay" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"{held:,} subscriptions")
+    assert len(here.rows("subscriptions")) == held
+    assert not [note for note in here.sync().notes if "subscriptions" in note]
     here.same()

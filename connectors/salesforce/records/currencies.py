@@ -105,9 +105,13 @@ class Currencies:
         return ~code.isin({*self.plain, *self.dated})
 
     def _rates(self, code: pd.Series, day: pd.Series) -> pd.Series:
-        rates = code.map(dict(self.plain)).astype("float64").to_numpy(copy=True)
-        for currency, over_time in self.dated.items():
-            mine = (code.eq(currency).fillna(value=False) & day.notna()).to_numpy(dtype=bool)
+        kind, codes = pd.factorize(code)
+        plain = [self.plain.get(one, np.nan) for one in codes]
+        rates, dated = np.array([*plain, np.nan])[kind], day.notna().to_numpy(dtype=bool)
+        for number, over_time in (
+            (n, self.dated[c]) for n, c in enumerate(codes) if c in self.dated
+        ):
+            mine = (kind == number) & dated
             place = np.searchsorted(over_time.starts, day[mine].to_numpy(), side="right") - 1
             rates[mine] = over_time.rates[np.clip(place, 0, None)]
         return pd.Series(rates, index=code.index)

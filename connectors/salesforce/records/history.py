@@ -213,7 +213,10 @@ def _changes(kind: str, rows: pd.DataFrame, reading: Reading, **columns: pd.Seri
     }
     found = framed("history", {**head, **columns})
     key = [name for name in ROW if name in found]
-    if found.duplicated(key[:2]).any():  # two in one second: the ids say which came first
-        order = found[key[:2]].assign(id=rows["Id"]).sort_values([*key[:2], "id"]).index
-        found = found.loc[order].drop_duplicates(key, keep="last").reset_index(drop=True)
+    shared = found.duplicated(key[:2], keep=False)
+    if shared.any():  # two in one second: the ids say which came first
+        order = found.loc[shared, key[:2]].assign(id=rows["Id"]).sort_values([*key[:2], "id"]).index
+        in_order = found.loc[order].set_axis(found.index[shared])
+        in_order = in_order.drop_duplicates(key, keep="last")
+        found = pd.concat([found[~shared], in_order]).sort_index().reset_index(drop=True)
     return found
