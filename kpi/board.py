@@ -41,11 +41,12 @@ class Line:
     """One line of the board: a KPI, and which of its numbers stands there.
 
     ``stand``: the number without periods (a stock, a trailing window) is the value, those by period
-    tell the trend. ``ripe``: cohorts are read at one age, and only those that all reached it.
+    tell the trend; ``trailing``: and are of another length, so that none of them stands beside it. ``ripe``: cohorts are read at one age, and only those that all reached it.
     """
 
     kpi: Callable[..., pd.DataFrame]
     stand: bool = False
+    trailing: bool = False
     ripe: bool = False
     periods: bool = True
 
@@ -61,8 +62,8 @@ CORE = (
     Line(sales_velocity, stand=True, periods=False),
     Line(open_pipeline, stand=True, periods=False),
     Line(mrr, stand=True),
-    Line(customer_churn, stand=True),
-    Line(cac, stand=True),
+    Line(customer_churn, stand=True, trailing=True),
+    Line(cac, stand=True, trailing=True),
 )
 
 
@@ -94,7 +95,7 @@ def board(
     DataFrame, twelve rows
         ``name``, ``question``, ``period`` (first day of the period; missing where the number is of
         the as-of date or a trailing window), ``value, low, high, x, n`` as the KPI gives them,
-        ``unit``, ``before`` (the number of the period before the last whole one), ``trend`` of the
+        ``unit``, ``before`` (the number of the period before the last whole one; missing beside a trailing window), ``trend`` of the
         last whole period against it: ``up``, ``down``, ``level`` (no difference that chance would not
         make) or missing; ``better``: which way is good; ``benchmark`` (a rule of thumb, not your own
         figure) and ``note``.
@@ -164,7 +165,8 @@ def _row(
     if stands is None:
         row["period"] = shown["period"]
     if now is not None and before is not None:
-        row |= {"before": before["value"], "trend": _trend(now, before, entry.unit, level)}
+        row["trend"] = _trend(now, before, entry.unit, level)
+        row["before"] = np.nan if line.trailing else before["value"]
     return row
 
 

@@ -184,7 +184,10 @@ def found(snapshot):
             id="a moment out of this world is set to missing",
         ),
         pytest.param(
-            {"created_at": pd.to_datetime(["2026-01-05", "2026-12-24", "2026-01-05"])},
+            {
+                "created_at": pd.to_datetime(["2026-01-05", "2026-12-24", "2026-01-05"]),
+                "outcome": ["won", "open", "lost"],
+            },
             [
                 "deals",
                 "created_at",

@@ -9,7 +9,7 @@ from datetime import date
 import narwhals as nw
 import pandas as pd
 
-from kpi.conform import CLEARED, HINTS, KEPT, REJECTED, known_table, problem_rows
+from kpi.conform import CLEARED, HINTS, REJECTED, known_table, no_problems, problem_rows
 from kpi.engine import DAY, Engine, collect
 from kpi.periods import day_number
 from kpi.tables import Column, Table, TableError, day, seconds
@@ -21,10 +21,6 @@ KINDS: dict[str, tuple[type, ...]] = {
 }
 LATEST = day_number(date(2100, 1, 1)) * DAY
 NUMBERS = ("money", "number", "whole")
-UNTOLD = (
-    "stays on the engine: problems are counted, not listed row by row; text is not trimmed, and "
-    "changes of one second are not joined"
-)
 
 
 def require_types(name: str, native: object) -> Table:
@@ -69,7 +65,7 @@ def held(
     wrong = {f"{c}_wrong": _times(fault) for c, (fault, _) in faults.items()}
     without = {f"{c}_missing": _times(none) for c, none in missing.items()}
     told = collect(frame.select(**wrong, **without)).fillna(0).iloc[0].astype("int64")
-    found = [_counted(table, UNTOLD, "", 0, KEPT)]
+    found = [no_problems()]
     for column, (bad, reason) in faults.items():
         if n := told[f"{column}_wrong"]:
             frame = frame.with_columns(*_cleared(table.column(column), bad))
@@ -84,7 +80,9 @@ def held(
     if n:
         reason = f"the same {' + '.join(table.key)} stands in another row, which is kept"
         found.append(_counted(table, reason, table.key[0], n, REJECTED))
-    return engine.store(frame) if len(found) > 1 else frame, pd.concat(found, ignore_index=True)
+    if len(found) > 1:
+        return engine.store(frame), pd.concat(found[1:], ignore_index=True)
+    return frame, found[0]
 
 
 def _usable(column: Column, kind: nw.dtypes.DType) -> bool:
@@ -153,5 +151,5 @@ def _once_each(table: Table, frame: nw.LazyFrame) -> tuple[nw.LazyFrame, int]:
 
 
 def _counted(table: Table, reason: str, column: str, n: int, action: str) -> pd.DataFrame:
-    said = f"{n:,} rows" if n else ""
-    return problem_rows(table.name, [0], [""], column, [said], reason).assign(action=action)
+    rows = problem_rows(table.name, [0], [""], column, [f"{n:,} rows"], reason)
+    return rows.assign(action=action)

@@ -27,6 +27,13 @@ MORE = [
     ("customer_churn", {"region": "north"}),
     ("mrr_movements", {"period": "2025"}),
 ]
+GROUND = [  # what the steps that all share are made of
+    ("win_rate", {"basis": "cohort"}),
+    ("lead_conversion", {}),
+    ("stage_conversion", {"stage": "S2"}),
+    ("stage_days", {"stage": "S2"}),
+    ("cycle_days", {"period": "2026-Q1"}),
+]
 WAYS = {
     "as it is": snapshot,
     "another calendar": lambda frames: snapshot(
@@ -71,19 +78,19 @@ def same(snap, name, given):
     assert (len(page.numerator_ids), len(page.denominator_ids)) == (page.x, page.n), name
 
 
-def agrees_in_every_way(frames, ways):
-    """Check every case under some ways of looking at one company."""
+def agrees_in_every_way(frames, ways, some=None):
+    """Check every case (or some) under some ways of looking at one company."""
     for way in ways:
         snap = WAYS[way](frames)
-        for name, options in cases():
+        for name, options in some or cases():
             same(snap, name, options)
 
 
 @FEW
 @given(companies(at_least=2))
 def test_sql_and_kpi_agree(frames):
-    """As it is, and with a window, on a few companies."""
-    agrees_in_every_way(frames, ["as it is", "an export with a window"])
+    """Every KPI, on a few companies as they are."""
+    agrees_in_every_way(frames, ["as it is"])
 
 
 @pytest.mark.campaign
@@ -97,7 +104,7 @@ def test_sql_and_kpi_agree_in_every_way(frames):
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_of_looking_at_one_company(way, one_company):
     """Time zone, window, rewinding, filters and definitions, on one fixed company."""
-    agrees_in_every_way(one_company, [way])
+    agrees_in_every_way(one_company, [way], GROUND)
 
 
 @pytest.fixture(scope="module")

@@ -344,4 +344,4 @@ def test_a_pasted_token_in_the_environment_goes_first(tmp_path):
 
 
 def test_a_signed_request_of_another_time_asks_for_the_clock():
-    assert "clock" in advice("invalid_grant: expired authorization code")
+    assert "clock" in auth.advice("invalid_grant: expired authorization code")

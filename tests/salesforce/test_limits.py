@@ -19,7 +19,7 @@ from connectors.salesforce.errors import (
     ReplicationDateError,
     TooManyDeletedError,
 )
-from connectors.salesforce.faults import read_fault
+from connectors.salesforce.faults import Fault, error_of, read_fault
 from connectors.salesforce.limits import LONG_RUNNING, Csv, Limits
 from connectors.verdicts import OWN, Again, Fail, Ok
 
