@@ -41,7 +41,8 @@ class Line:
     """One line of the board: a KPI, and which of its numbers stands there.
 
     ``stand``: the number without periods (a stock, a trailing window) is the value, those by period
-    tell the trend; ``trailing``: and are of another length, so that none of them stands beside it. ``ripe``: cohorts are read at one age, and only those that all reached it.
+    tell the trend; ``trailing``: and are of another length, so that none of them stands beside it.
+    ``ripe``: cohorts are read at one age, and only those that all reached it.
     """
 
     kpi: Callable[..., pd.DataFrame]
@@ -95,10 +96,10 @@ def board(
     DataFrame, twelve rows
         ``name``, ``question``, ``period`` (first day of the period; missing where the number is of
         the as-of date or a trailing window), ``value, low, high, x, n`` as the KPI gives them,
-        ``unit``, ``before`` (the number of the period before the last whole one; missing beside a trailing window), ``trend`` of the
-        last whole period against it: ``up``, ``down``, ``level`` (no difference that chance would not
-        make) or missing; ``better``: which way is good; ``benchmark`` (a rule of thumb, not your own
-        figure) and ``note``.
+        ``unit``, ``before`` (the number of the period before the last whole one; missing beside a
+        trailing window), ``trend`` of the last whole period against it: ``up``, ``down``, ``level``
+        (no difference that chance would not make) or missing; ``better``: which way is good;
+        ``benchmark`` (a rule of thumb, not your own figure) and ``note``.
 
     Raises
     ------

@@ -37,14 +37,16 @@ class Conformed(NamedTuple):
     problems: pd.DataFrame
 
 
+_NONE = pd.DataFrame(dict.fromkeys(PROBLEMS, pd.Series(dtype="str"))).astype({"row": "int64"})
+
+
 def no_problems() -> pd.DataFrame:
     """Return an empty list of problems.
 
     >>> no_problems().columns.tolist()
     ['table', 'row', 'key', 'column', 'value', 'reason', 'action']
     """
-    empty = {name: pd.Series(dtype="str") for name in PROBLEMS}
-    return pd.DataFrame(empty | {"row": pd.Series(dtype="int64")})[PROBLEMS]
+    return _NONE.copy()
 
 
 def conform(

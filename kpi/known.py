@@ -44,7 +44,7 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
     leads = raw["leads"].filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
     leads = _unconverted(rewind(leads, "lead", every, engine, cut), cut)
     frames = raw | {"stages": stages, "history": history}
-    frames |= _linked(engine.store(leads.drop("staged")), engine.store(deals), engine)
+    frames |= _linked(engine.store(leads.drop("staged", "redated")), engine.store(deals), engine)
     frames = _counted(frames, definitions, engine)
     for name, column in DATED.items():
         frames[name] = raw[name].filter(nw.col(column).is_null() | (nw.col(column) <= last_day))

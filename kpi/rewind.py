@@ -1,10 +1,21 @@
 """Take records that changed after a moment back to the last values recorded before it."""
 
+from collections.abc import Sequence
+
 import narwhals as nw
 
 from kpi.engine import Engine, collect
 
-REWOUND = ("stage_id", "status", "owner_id", "amount")
+REWOUND = {
+    "stage_id": (),
+    "status": (),
+    "owner_id": (),
+    "amount": (),
+    "close_date": ("close_date_s", "close_date_day"),
+}
+"""Columns that history records, each with the whole-number twins that go back with it."""
+FLAGS = {"stage_id": "staged", "close_date": "redated"}
+NO = nw.lit(value=False)
 WHO = ("object", "record_id")
 ORDER = ("changed_s", "place")
 
@@ -15,36 +26,42 @@ def rewind(
     """Rewind leads or deals to the UTC second `cut`; those that did not change since stay as they are.
 
     A column is rewound only where history recorded it for that record at some time; what history
-    never recorded is taken to have been as it is now. Added: ``staged``, true where the stage was
-    rewound.
+    never recorded is taken to have been as it is now. Added: ``staged`` and ``redated``, true where
+    the stage, or the close date, was rewound.
     """
     own = all_history.filter(nw.col("object") == name)
     late = engine.store(own.filter(nw.col("changed_s") >= cut).select("record_id").unique())
     if count(late) == 0:
-        return records.with_columns(staged=nw.lit(value=False))
+        return records.with_columns(staged=NO, redated=NO)
     own = engine.store(own.join(late, on="record_id", how="semi"))
     result, key = records, f"{name}_id"
-    for column in [c for c in REWOUND if c in records.collect_schema().names()]:
+    present = records.collect_schema().names()
+    for column, twins in [(c, t) for c, t in REWOUND.items() if c in present]:
         recorded = own.filter(~nw.col(column).is_null())
         ever = recorded.select("record_id", has=nw.lit(value=True)).unique()
-        then = last_value(recorded.filter(nw.col("changed_s") < cut), column)
+        then = last_value(recorded.filter(nw.col("changed_s") < cut), column, twins)
         result = result.join(ever, left_on=key, right_on="record_id", how="left")
         result = result.join(then, left_on=key, right_on="record_id", how="left")
-        value = nw.col("then") * _converted() if column == "amount" else nw.col("then")
         has = ~nw.col("has").is_null()
-        stage = {"staged": has} if column == "stage_id" else {}
+        back = {column: "then"} | {twin: f"then_{twin}" for twin in twins}
         result = result.with_columns(
-            nw.when(has).then(value).otherwise(nw.col(column)).alias(column), **stage
-        ).drop("has", "then")
-    return result
+            **{n: nw.when(has).then(nw.col(b)).otherwise(nw.col(n)) for n, b in back.items()},
+            **({FLAGS[column]: has} if column in FLAGS else {}),
+        ).drop("has", *back.values())
+    lacking = {flag: NO for column, flag in FLAGS.items() if column not in present}
+    return result.with_columns(**lacking) if lacking else result
 
 
-def last_value(history: nw.LazyFrame, column: str) -> nw.LazyFrame:
-    """Last recorded value of a column for each record: ``record_id`` and ``then``."""
+def last_value(history: nw.LazyFrame, column: str, also: Sequence[str] = ()) -> nw.LazyFrame:
+    """Last recorded value of a column for each record: ``record_id`` and ``then``.
+
+    Columns `also` of the same change are ``then_<column>``.
+    """
     following = nw.col("changed_s").shift(-1).over("record_id", order_by=list(ORDER))
     recorded = history.filter(~nw.col(column).is_null())
-    recorded = recorded.select("record_id", then=nw.col(column), following=following)
-    return recorded.filter(nw.col("following").is_null()).select("record_id", "then")
+    twins = {f"then_{name}": nw.col(name) for name in also}
+    recorded = recorded.select("record_id", then=nw.col(column), **twins, following=following)
+    return recorded.filter(nw.col("following").is_null()).drop("following")
 
 
 def moves(history: nw.LazyFrame) -> nw.LazyFrame:
@@ -61,10 +78,3 @@ def moves(history: nw.LazyFrame) -> nw.LazyFrame:
 def count(frame: nw.LazyFrame) -> int:
     """Count the rows."""
     return int(collect(frame.select(nw.len().alias("n")))["n"].iloc[0])
-
-
-def _converted() -> nw.Expr:
-    """Rate at which the deal's amount was converted, 1 where it was not."""
-    rate = nw.col("amount") / nw.col("amount_original")
-    both = (nw.col("amount") > 0) & (nw.col("amount_original") > 0)
-    return nw.when(both).then(rate).otherwise(nw.lit(1.0))

@@ -65,14 +65,14 @@ def standing(
         rank=nw.when(~future).then(nw.col("rank")),
     )
     closed = nw.col("outcome") != "open"
-    kept = closed | (nw.col("was") == "open")
+    kept = closed | (nw.col("was") == "open") | nw.col("redated")
     return deals.with_columns(
         closed_day=nw.when(closed).then(nw.col("closed_day")),
         closed_s=nw.when(closed).then(nw.col("closed_day") * DAY),
         closed_at=nw.when(closed & ~nw.col("staged")).then(nw.col("closed_at")),
         lost_reason=nw.when(nw.col("outcome") == "lost").then(nw.col("lost_reason")),
         **{name: nw.when(kept).then(nw.col(name)) for name in CLOSE},
-    ).drop("stage_outcome", "history_day", "staged", "was")
+    ).drop("stage_outcome", "history_day", "staged", "redated", "was")
 
 
 def _dated(deals: nw.LazyFrame, own: nw.LazyFrame, history: nw.LazyFrame) -> nw.LazyFrame:

@@ -195,7 +195,7 @@ HISTORY = Table(
         _c("changed_at", "time", "when", required=True),
         _c("pipeline_id", "id", "pipeline", "not recorded in this change"),
         _c("stage_id", "id", "stage", "not recorded in this change"),
-        _c("amount", "money", "value", "not recorded in this change"),
+        _c("amount", "money", "value, as the deal's amount", "not recorded in this change"),
         _c("close_date", "date", "close date", "not recorded in this change"),
         _c("probability", "number", "chance stated by the CRM", "not recorded in this change"),
         _c("owner_id", "id", "owner", "not recorded in this change"),

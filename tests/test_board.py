@@ -108,5 +108,5 @@ def test_what_the_data_lacks_is_named():
 @pytest.mark.parametrize("wrong", [{"every": "week"}, {"deal_type": "old"}, {"level": 1.5}])
 def test_wrong_options_are_refused(wrong):
     """Each with the choices there are."""
-    with pytest.raises((TableError, ValueError), match="expected|level"):
+    with pytest.raises((TableError, ValueError), match=r"expected|level"):
         kpi.board(snapshot({"deals": outcomes(won=1)}), **wrong)

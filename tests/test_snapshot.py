@@ -212,6 +212,32 @@ def test_rewinding_takes_stage_amount_and_owner_back():
     assert snap.deals.to_pandas()["outcome"].tolist() == ["won"]
 
 
+def test_rewinding_takes_the_expected_close_date_back():
+    """To the one recorded last; what nobody recorded of a deal closed since is not known."""
+    frames = deals_on_paths({"d": ["S1", "S2", "Won"], "e": ["S1", "Won"]}, gap_days=10)
+    frames["stages"] = stages()
+    frames["history"]["close_date"] = ["2026-02-01", "2026-02-20", "2026-01-21", None, None]
+    frames["deals"] = frames["deals"].assign(close_date="2026-01-21", outcome="won")
+    snap = snapshot(frames)
+    for day, known in {"2026-01-05": "2026-02-01", "2026-01-15": "2026-02-20"}.items():
+        row = snap.at(day).deals.to_pandas().set_index("deal_id")["close_date"]
+        assert str(row["d"].date()) == known
+    assert pd.isna(
+        snap.at("2026-01-05").deals.to_pandas().set_index("deal_id").loc["e", "close_date"]
+    )
+
+
+def test_past_amounts_are_in_the_currency_of_the_amount():
+    """History keeps the same money as deals: nothing is converted twice."""
+    frames = deals_on_paths({"d": ["S1", "S2"]}, gap_days=10)
+    frames["stages"] = stages()
+    frames["history"]["amount"] = [70.0, 140.0]
+    frames["deals"] = frames["deals"].assign(amount=140.0, currency="CAD", amount_original=200.0)
+    snap = snapshot(frames)
+    assert snap.at("2026-01-05").deals.to_pandas()["amount"].tolist() == [70.0]
+    assert snap.deals.to_pandas()["amount"].tolist() == [140.0]
+
+
 def test_rewinding_twice_is_rewinding_once_and_keeps_the_filters():
     """at(b).at(a) is at(a); where(...) holds in the past."""
     frames = deals_on_paths({"a": ["S1", "S2", "Won"], "b": ["S1", "Won"]}, gap_days=20)

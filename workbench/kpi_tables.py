@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from workbench.tables import each
 from workbench.theme import MISSING, money_text, percent_text, whole_text
 
 ARROWS = {"up": "▲ up", "down": "▼ down", "level": "level", "": ""}
@@ -16,7 +17,7 @@ def board_table(board: pd.DataFrame, currency: str = "USD") -> pd.DataFrame:
     A trend stands only where chance would not make it; ``+`` after it is good news, ``!`` bad.
     """
     shown = pd.DataFrame({"": [_titled(name) for name in board["name"]]})
-    rows = list(board.itertuples(index=False))
+    rows = list(each(board))
     says = [unit_text(row.unit, currency) for row in rows]
     shown["now"] = [say(row.value) for say, row in zip(says, rows, strict=True)]
     shown["95% interval"] = [
@@ -39,7 +40,7 @@ def leaks_table(leaks: pd.DataFrame, currency: str = "USD") -> pd.DataFrame:
     if leaks.empty:
         return pd.DataFrame({"": [leaks.attrs["note"]]}, index=["no leak found"])
     money = unit_text("reporting currency", currency)
-    rows = list(leaks.itertuples(index=False))
+    rows = list(each(leaks))
     shown = pd.DataFrame(
         {
             "stage": leaks["label"],
