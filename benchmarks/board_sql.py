@@ -6,16 +6,11 @@ part after the SQL (curves, medians, limits) is `kpi.stats`, as in `benchmarks.p
 
 from datetime import timedelta
 
-import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
-from benchmarks import curves
-from benchmarks.peers_sql import ACTIVE, Sql
+from benchmarks.peers_sql import Sql
 from kpi.periods import day_number, month_start, period_start
 from kpi.snapshot import Snapshot
-from kpi.stats.bootstrap import mean_limits
-from kpi.stats.poisson import per_event
 
 RIPE_DAYS = 90
 PART = "({day} >= {last})::INT AS part"

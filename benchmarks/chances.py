@@ -127,7 +127,9 @@ def export(process: Process, company: Company, draw: np.random.Generator) -> Sna
     return Snapshot.from_frames(frames, as_of=from_day(AS_OF), window_start=start)
 
 
-def truth(process: Process, horizon: int, draw: np.random.Generator, deals: int) -> dict[str, float]:
+def truth(
+    process: Process, horizon: int, draw: np.random.Generator, deals: int
+) -> dict[str, float]:
     """Return what is true of the process: shares by `horizon` days and medians, in calendar days.
 
     ``won`` (ever), ``won by``, and for each open stage ``on <stage>`` and ``days <stage>``.

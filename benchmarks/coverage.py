@@ -1,4 +1,4 @@
-"""Do the intervals hold the truth as often as they say, and is the default estimate unbiased?
+"""Whether the intervals hold the truth as often as they say, and the default estimates are unbiased.
 
 Run as ``python benchmarks/coverage.py [--companies 1000]``; README.md says how to read it. Each
 company is an export of a process whose truth is known (`chances.py`): skipped stages, moves back,

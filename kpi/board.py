@@ -8,24 +8,24 @@ from inspect import signature
 import numpy as np
 import pandas as pd
 
-from kpi.acquisition import cac
+from kpi.acquisition.cost import cac
 from kpi.catalogue import entry_of
-from kpi.customers import customer_churn
-from kpi.deal_flow import deals_created
-from kpi.deal_value import average_deal_size
-from kpi.deals import win_rate
-from kpi.lead_flow import leads_created
-from kpi.leads import lead_conversion
+from kpi.deals.days import cycle_days
+from kpi.deals.flow import deals_created
+from kpi.deals.sales_velocity import sales_velocity
+from kpi.deals.size import average_deal_size
+from kpi.deals.value import value_won
+from kpi.deals.win_rate import win_rate
+from kpi.leads.conversion import lead_conversion
+from kpi.leads.flow import leads_created
 from kpi.periods import MONTHS, Every, check_every, month_start, period_start
-from kpi.pipeline import open_pipeline
-from kpi.run_rate import mrr
-from kpi.sales_velocity import sales_velocity
+from kpi.pipeline.stock import open_pipeline
+from kpi.recurring.customers import customer_churn
+from kpi.recurring.run_rate import mrr
 from kpi.snapshot import Snapshot
 from kpi.stats.intervals import check_level
 from kpi.stats.poisson import poisson
 from kpi.tables import MissingTableError
-from kpi.value_won import value_won
-from kpi.velocity import cycle_days
 
 RIPE_DAYS = 90
 """Age at which cohorts of leads are compared where the definitions name none."""

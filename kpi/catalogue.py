@@ -5,45 +5,29 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from kpi import (
-    acquisition,
-    activity,
-    changes,
-    committed,
-    coverage,
-    customers,
-    deal_flow,
-    deal_value,
-    deals,
-    funnel,
-    lead_customers,
-    lead_flow,
-    lead_times,
-    lead_velocity,
-    leads,
-    leakage,
-    lifetime,
-    magic_number,
-    minimums,
-    outlook,
-    payback,
-    pipeline,
-    quota,
-    recurring,
-    retention,
-    revenue_churn,
-    run_rate,
-    sales_velocity,
-    slippage,
-    suspects,
-    tenure,
-    transitions,
-    unit_economics,
-    value_won,
-    velocity,
-    weighted,
-)
+from kpi.acquisition import cost as acquisition
+from kpi.acquisition import magic_number, payback, unit_economics
+from kpi.activity import appointments as activity
+from kpi.activity import minimums, suspects
+from kpi.deals import days as velocity
+from kpi.deals import flow as deal_flow
+from kpi.deals import sales_velocity
+from kpi.deals import size as deal_value
+from kpi.deals import value as value_won
+from kpi.deals import win_rate as deals
 from kpi.entry import Entry
+from kpi.funnel import conversion as funnel
+from kpi.funnel import leakage, outlook, transitions
+from kpi.leads import conversion as leads
+from kpi.leads import customers as lead_customers
+from kpi.leads import flow as lead_flow
+from kpi.leads import growth as lead_velocity
+from kpi.leads import times as lead_times
+from kpi.pipeline import changes, coverage, slippage, weighted
+from kpi.pipeline import stock as pipeline
+from kpi.quota import attainment as quota
+from kpi.recurring import committed, customers, lifetime, retention, revenue_churn, run_rate, tenure
+from kpi.recurring import movements as recurring
 from kpi.tables import TableError
 
 FAMILIES = (

@@ -8,8 +8,8 @@ import narwhals as nw
 import pandas as pd
 
 from kpi.catalogue import KPIS
-from kpi.deals import of_type, win_rate
-from kpi.funnel import stage_conversion
+from kpi.deals.win_rate import of_type, win_rate
+from kpi.funnel.conversion import stage_conversion
 from kpi.result import count_by
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError

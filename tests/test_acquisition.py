@@ -7,9 +7,9 @@ from companies import lines, outcomes, snapshot
 from scipy.stats import chi2
 
 from kpi import TableError
-from kpi.acquisition import cac, cost_per_lead, sales_marketing_cost
-from kpi.magic_number import magic_number
-from kpi.spend import monthly_costs
+from kpi.acquisition.cost import cac, cost_per_lead, sales_marketing_cost
+from kpi.acquisition.magic_number import magic_number
+from kpi.acquisition.spend import monthly_costs
 from kpi.stats.poisson import mover_limits, per_event, poisson
 
 PARTS = ["labour", "commissions", "advertising", "tools", "other"]

@@ -6,9 +6,9 @@ import pytest
 from companies import snapshot
 
 from kpi import TableError
-from kpi.activity import appointments
+from kpi.activity.appointments import appointments
+from kpi.activity.suspects import suspects_added
 from kpi.stats import jeffreys
-from kpi.suspects import suspects_added
 
 
 def meetings(*rows):

@@ -6,7 +6,7 @@ import pytest
 from companies import ACCOUNTS, customers_at, lines, snapshot, subscriptions
 from hypothesis import Phase, given, settings
 
-from kpi.customers import customer_churn, customer_count
+from kpi.recurring.customers import customer_churn, customers
 from kpi.tables import TableError
 
 QUICK = (Phase.explicit, Phase.generate)
@@ -89,11 +89,11 @@ def test_customers_are_payers_or_companies(drawn):
     """At each month's end, with sets."""
     snap = snapshot({"subscriptions": drawn, "accounts": ACCOUNTS})
     ends = pd.date_range(drawn["starts_on"].min(), "2026-06-30", freq="ME")
-    table = customer_count(snap, every="month")
+    table = customers(snap, every="month")
     assert table["value"].tolist() == [len(customers_at(drawn, day)) for day in ends]
     paid = drawn[drawn["mrr"] > 0]
     live = [paid[(paid["starts_on"] <= d) & ~(paid["ends_on"] <= d)] for d in ends]
-    companies = customer_count(snap, every="month", count="company")
+    companies = customers(snap, every="month", count="company")
     assert companies["value"].tolist() == [lines["account_id"].nunique() for lines in live]
     assert table["lines"].tolist() == [len(lines) for lines in live]
 
@@ -114,7 +114,7 @@ def test_more_lost_than_there_were():
     ("kpi", "options", "message"),
     [
         (customer_churn, {"basis": "end"}, "basis='end'; expected 'start', 'joiners' or 'daily'"),
-        (customer_count, {"count": "site"}, "count='site'; expected 'payer' or 'company'"),
+        (customers, {"count": "site"}, "count='site'; expected 'payer' or 'company'"),
     ],
 )
 def test_an_unknown_way_of_counting_is_refused(kpi, options, message):

@@ -6,12 +6,12 @@ import pytest
 from companies import outcomes, snapshot
 
 from kpi import TableError
-from kpi.deal_flow import deals_created, deals_won
-from kpi.deal_value import average_deal_size, average_monthly_deal_value
-from kpi.deals import win_rate
+from kpi.deals.flow import deals_created, deals_won
+from kpi.deals.size import average_deal_size, average_monthly_deal_value
+from kpi.deals.value import value_won
+from kpi.deals.win_rate import win_rate
 from kpi.stats.bootstrap import mean_limits
 from kpi.stats.intervals import jeffreys
-from kpi.value_won import value_won
 
 
 def won(amounts, **columns):

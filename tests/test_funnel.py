@@ -6,7 +6,7 @@ import pytest
 from companies import BORN, LAST_DAY, deals_on_paths, random_walks, snapshot, stages, ways
 
 from kpi import stage_conversion
-from kpi.leakage import stage_leakage
+from kpi.funnel.leakage import stage_leakage
 from kpi.stats import aalen_johansen
 from kpi.stats.survival import at_age, last_age
 

@@ -44,7 +44,7 @@ BY = {  # a column by which each KPI can be cut
     "gross_mrr_churn": "region",
     "net_mrr_churn": "region",
     "quick_ratio": "region",
-    "customer_count": "region",
+    "customers": "region",
     "gross_retention": "region",
     "net_retention": "region",
     "upsell_rate": "region",

@@ -7,7 +7,7 @@ from companies import snapshot
 
 from kpi import TableError
 from kpi.definitions import Count
-from kpi.lead_customers import lead_to_customer
+from kpi.leads.customers import lead_to_customer
 from kpi.stats import aalen_johansen
 
 LEAD_STAGES = pd.DataFrame(

@@ -8,8 +8,8 @@ from scipy.stats import binomtest
 
 from kpi import TableError
 from kpi.definitions import Count
-from kpi.lead_flow import leads_created, mqls_created
-from kpi.lead_velocity import growth_limits, lead_velocity_rate
+from kpi.leads.flow import leads_created, mqls_created
+from kpi.leads.growth import growth_limits, lead_velocity_rate
 
 MQL = {"mql": Count("leads", "status", ("MQL",))}
 

@@ -7,7 +7,7 @@ from companies import snapshot
 
 from kpi import TableError
 from kpi.definitions import Count
-from kpi.lead_times import lead_cycle_days
+from kpi.leads.times import lead_cycle_days
 from kpi.stats import aalen_johansen
 
 BORN = pd.Timestamp("2026-01-01")

@@ -9,9 +9,9 @@ from companies import deals_on_paths, snapshot, stages
 from scipy.stats import binom, fisher_exact
 
 import connectors
-from kpi.leak_records import leak_records
-from kpi.leak_tests import BEFORE, REST, comparisons, strongest
-from kpi.leaks import COLUMNS, leaks
+from kpi.funnel.leak_records import leak_records
+from kpi.funnel.leak_tests import BEFORE, REST, comparisons, strongest
+from kpi.funnel.leaks import COLUMNS, leaks
 from kpi.stats import aalen_johansen, lower_share, q_values
 from kpi.stats.survival import at_age
 from kpi.tables import TableError

@@ -6,10 +6,10 @@ import pytest
 from companies import ACCOUNTS, customers_at, lines, snapshot, subscriptions
 from hypothesis import Phase, given, settings
 
-from kpi.lifetime import lifetime_value
+from kpi.recurring.lifetime import lifetime_value
+from kpi.recurring.tenure import retention_curve
 from kpi.stats import fit_sbg, kaplan_meier, restricted_mean
 from kpi.tables import TableError
-from kpi.tenure import retention_curve
 
 QUICK = (Phase.explicit, Phase.generate)
 

@@ -6,8 +6,8 @@ import pytest
 from companies import snapshot, stages
 
 from kpi import TableError
+from kpi.activity.minimums import RULES, seller_minimums
 from kpi.definitions import Count
-from kpi.minimums import RULES, seller_minimums
 
 
 def deals(*rows):

@@ -6,12 +6,12 @@ import pytest
 from companies import BORN, LAST_DAY, OPEN, outcomes, random_walks, snapshot, stages, ways
 
 from kpi import Snapshot, TableError
-from kpi.coverage import coverage
-from kpi.pipeline import final_stage_deals, open_pipeline
+from kpi.pipeline.coverage import coverage
+from kpi.pipeline.stock import final_stage_deals, open_pipeline
+from kpi.pipeline.weighted import weighted_pipeline
+from kpi.pipeline.win_chance import win_chance
 from kpi.stats import aalen_johansen, kaplan_meier
 from kpi.stats.survival import at_age, first_reaching
-from kpi.weighted import weighted_pipeline
-from kpi.win_chance import win_chance
 
 
 @pytest.fixture(scope="module")

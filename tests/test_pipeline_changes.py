@@ -6,8 +6,8 @@ import pytest
 from companies import outcomes, snapshot
 
 from kpi import TableError
-from kpi.changes import FLOWS, pipeline_changes
-from kpi.slippage import slippage
+from kpi.pipeline.changes import FLOWS, pipeline_changes
+from kpi.pipeline.slippage import slippage
 
 
 def story(rows, changes):

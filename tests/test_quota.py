@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from kpi import TableError
-from kpi.quota import owner_at_close, quota_attainment
+from kpi.quota.attainment import owner_at_close, quota_attainment
 
 QUICK = (Phase.explicit, Phase.generate)
 WHEN = "2026-05-10"

@@ -6,10 +6,10 @@ import pytest
 from companies import ACCOUNTS, customers_at, lines, snapshot, subscriptions
 from hypothesis import Phase, given, settings
 
-from kpi.committed import committed_mrr
-from kpi.recurring import mrr_movements
-from kpi.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
-from kpi.run_rate import arr_run_rate, minimum_mrr, mrr
+from kpi.recurring.committed import committed_mrr
+from kpi.recurring.movements import mrr_movements
+from kpi.recurring.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
+from kpi.recurring.run_rate import arr_run_rate, minimum_mrr, mrr
 from kpi.tables import TableError
 
 MOVES = ["new", "expansion", "contraction", "churn", "reactivation"]

@@ -6,8 +6,8 @@ import pytest
 from companies import ACCOUNTS, customers_at, lines, snapshot, subscriptions
 from hypothesis import Phase, given, settings
 
-from kpi.retention import gross_retention, net_retention, upsell_rate
-from kpi.revenue_churn import gross_mrr_churn
+from kpi.recurring.retention import gross_retention, net_retention, upsell_rate
+from kpi.recurring.revenue_churn import gross_mrr_churn
 from kpi.stats.ratio import ratio_limits
 
 QUICK = (Phase.explicit, Phase.generate)

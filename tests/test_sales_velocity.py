@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from companies import outcomes, snapshot
 
+from kpi.deals.sales_velocity import PARTS, sales_velocity
 from kpi.definitions import Count
-from kpi.sales_velocity import PARTS, sales_velocity
 
 
 def deals():

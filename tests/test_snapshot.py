@@ -8,7 +8,7 @@ from companies import BORN, deals_on_paths, outcomes, snapshot, stages
 
 from kpi import Definitions, Snapshot, TableError, cycle_days, stage_conversion, win_rate
 from kpi.engine import collect
-from kpi.reach import reached
+from kpi.funnel.reach import reached
 
 
 def listed(snap):

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from companies import AS_OF, LAST_DAY, deals_on_paths, random_walks, snapshot, stages, ways
 
-from kpi.outlook import stage_outlook
+from kpi.funnel.outlook import stage_outlook
+from kpi.funnel.transitions import transition_matrix
 from kpi.stats import absorption, kaplan_meier, restricted_mean
-from kpi.transitions import transition_matrix
 
 ENDS = {"Won": "won", "Lost": "lost"}
 

@@ -6,10 +6,10 @@ import pytest
 from companies import lines, outcomes, snapshot
 
 from kpi import TableError
-from kpi.acquisition import cac
-from kpi.lifetime import lifetime_value
-from kpi.payback import cac_payback
-from kpi.unit_economics import clv_to_cac
+from kpi.acquisition.cost import cac
+from kpi.acquisition.payback import cac_payback
+from kpi.acquisition.unit_economics import clv_to_cac
+from kpi.recurring.lifetime import lifetime_value
 
 COSTS = pd.DataFrame({"month": [f"2026-{m:02}-01" for m in range(1, 7)], "amount": 2000.0})
 SOLD = pd.DataFrame(

@@ -8,7 +8,7 @@ import pandas as pd
 from connectors.check_report import CheckReport
 from connectors.sync_report import SyncReport
 from kpi import Snapshot, stage_conversion
-from kpi.funnel import Mode
+from kpi.funnel.conversion import Mode
 from kpi.planning import FunnelModel, Plan
 from workbench.theme import MISSING, money_text, percent_text, whole_text
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import narwhals as nw
 import pandas as pd
 
-from kpi.deals import of_type
+from kpi.deals.win_rate import of_type
 from kpi.engine import collect
-from kpi.leads import followed_leads
-from kpi.reach import reached, steps
+from kpi.funnel.reach import reached, steps
+from kpi.leads.conversion import followed_leads
 from kpi.rewind import count
 from kpi.snapshot import Snapshot
 

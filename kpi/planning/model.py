@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from kpi.cohorts import durations
-from kpi.deals import of_type
+from kpi.deals.win_rate import of_type
 from kpi.engine import collect
 from kpi.periods import day_number, from_day, month_start
 from kpi.planning.caveats import caveats

@@ -84,7 +84,7 @@ WRITERS: dict[str, Writer] = {
     "arr_run_rate": Writer(recurring.arr_run_rate, "customer", ("contracted",)),
     "committed_mrr": Writer(recurring.committed_mrr, "customer", ("horizon_days",)),
     "minimum_mrr": Writer(recurring.minimum_mrr, "customer", ("threshold",)),
-    "customer_count": Writer(recurring.customer_count, "customer", ("count",)),
+    "customers": Writer(recurring.customers, "customer", ("count",)),
     "mrr_movements": Writer(customers.mrr_movements, "customer", every="month"),
     "gross_mrr_churn": Writer(recurring.gross_mrr_churn, "customer"),
     "net_mrr_churn": Writer(recurring.net_mrr_churn, "customer"),

@@ -71,7 +71,7 @@ FROM on_day WHERE live GROUP BY customer"""
     )
 
 
-def customer_count(ask: Ask) -> Statement:
+def customers(ask: Ask) -> Statement:
     """Customers with a line that runs on the day."""
     who = "account_id" if ask.option("count", "payer", "company") == "company" else "customer"
     rows = Step(

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from companies import lines, snapshot
 
-from kpi.acquisition import cost_per_lead
-from kpi.payback import cac_payback
-from kpi.unit_economics import clv_to_cac
+from kpi.acquisition.cost import cost_per_lead
+from kpi.acquisition.payback import cac_payback
+from kpi.acquisition.unit_economics import clv_to_cac
 
 
 def costs(amount):

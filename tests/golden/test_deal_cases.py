@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 from companies import outcomes, snapshot
 
-from kpi.coverage import coverage
-from kpi.deals import win_rate
-from kpi.sales_velocity import sales_velocity
-from kpi.slippage import slippage
-from kpi.weighted import weighted_pipeline
+from kpi.deals.sales_velocity import sales_velocity
+from kpi.deals.win_rate import win_rate
+from kpi.pipeline.coverage import coverage
+from kpi.pipeline.slippage import slippage
+from kpi.pipeline.weighted import weighted_pipeline
 
 
 def closed(won, lost, open_, amount, days):

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from companies import snapshot, stages
 
-from kpi.activity import appointments
-from kpi.lead_customers import lead_to_customer
-from kpi.lead_velocity import lead_velocity_rate
-from kpi.minimums import DEALS_CREATED, DEALS_WON, LEADS, SUSPECTS, seller_minimums
+from kpi.activity.appointments import appointments
+from kpi.activity.minimums import DEALS_CREATED, DEALS_WON, LEADS, SUSPECTS, seller_minimums
+from kpi.leads.customers import lead_to_customer
+from kpi.leads.growth import lead_velocity_rate
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from companies import lines, snapshot
 
-from kpi.lifetime import lifetime_value
+from kpi.recurring.lifetime import lifetime_value
 from kpi.stats import fit_sbg
 
 

@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 from companies import lines, snapshot
 
-from kpi.committed import committed_mrr
-from kpi.customers import customer_churn, customer_count
-from kpi.recurring import mrr_movements
-from kpi.retention import gross_retention, net_retention
-from kpi.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
-from kpi.run_rate import mrr
+from kpi.recurring.committed import committed_mrr
+from kpi.recurring.customers import customer_churn
+from kpi.recurring.movements import mrr_movements
+from kpi.recurring.retention import gross_retention, net_retention
+from kpi.recurring.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
+from kpi.recurring.run_rate import mrr
 
 MOVED = lines(
     ("gone", 10, "2026-01-01", "2026-02-01"),
@@ -138,5 +138,5 @@ def test_s11_a_customer_is_who_pays(payers, customers):
     frame = lines(("u", 10, "2026-01-01", None), ("o", 10, "2026-01-01", None))
     snap = snapshot({"subscriptions": frame, "accounts": accounts}, as_of="2026-01-31")
     assert mrr_movements(snap)["x"].tolist() == [customers]
-    assert customer_count(snap)["value"].tolist() == [customers]
-    assert customer_count(snap, count="company")["value"].tolist() == [2]
+    assert customers(snap)["value"].tolist() == [customers]
+    assert customers(snap, count="company")["value"].tolist() == [2]

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 import connectors
-from kpi.acquisition import cac, cost_per_lead, sales_marketing_cost
-from kpi.magic_number import magic_number
-from kpi.payback import cac_payback
-from kpi.unit_economics import clv_to_cac
+from kpi.acquisition.cost import cac, cost_per_lead, sales_marketing_cost
+from kpi.acquisition.magic_number import magic_number
+from kpi.acquisition.payback import cac_payback
+from kpi.acquisition.unit_economics import clv_to_cac
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 MAVEN = Path(__file__).parents[2].parent / "shared" / "data" / "maven_crm"

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 import connectors
-from kpi.activity import appointments
-from kpi.minimums import seller_minimums
-from kpi.suspects import suspects_added
+from kpi.activity.appointments import appointments
+from kpi.activity.minimums import seller_minimums
+from kpi.activity.suspects import suspects_added
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 AS_OF = pd.Timestamp("2026-11-01")

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import connectors
-from kpi.deal_flow import deals_created, deals_won
-from kpi.deal_value import average_deal_size, average_monthly_deal_value
-from kpi.deals import win_rate
-from kpi.sales_velocity import sales_velocity
-from kpi.value_won import value_won
+from kpi.deals.flow import deals_created, deals_won
+from kpi.deals.sales_velocity import sales_velocity
+from kpi.deals.size import average_deal_size, average_monthly_deal_value
+from kpi.deals.value import value_won
+from kpi.deals.win_rate import win_rate
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "data" / "samples"

@@ -8,11 +8,11 @@ import pytest
 
 import connectors
 from kpi import Snapshot, stage_conversion
-from kpi.leak_records import leak_records
-from kpi.leakage import stage_leakage
-from kpi.leaks import leaks
-from kpi.outlook import stage_outlook
-from kpi.transitions import transition_matrix
+from kpi.funnel.leak_records import leak_records
+from kpi.funnel.leakage import stage_leakage
+from kpi.funnel.leaks import leaks
+from kpi.funnel.outlook import stage_outlook
+from kpi.funnel.transitions import transition_matrix
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "data" / "samples"

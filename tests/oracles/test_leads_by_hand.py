@@ -9,11 +9,11 @@ import pytest
 import connectors
 from connectors.files import read_folder
 from kpi import Snapshot
-from kpi.lead_customers import lead_to_customer
-from kpi.lead_flow import leads_created, mqls_created
-from kpi.lead_times import lead_cycle_days
-from kpi.lead_velocity import lead_velocity_rate
-from kpi.leads import lead_conversion
+from kpi.leads.conversion import lead_conversion
+from kpi.leads.customers import lead_to_customer
+from kpi.leads.flow import leads_created, mqls_created
+from kpi.leads.growth import lead_velocity_rate
+from kpi.leads.times import lead_cycle_days
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 ROOT = Path(__file__).parents[2]

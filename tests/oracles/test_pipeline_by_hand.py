@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 import connectors
-from kpi.changes import FLOWS, pipeline_changes
-from kpi.coverage import coverage
-from kpi.pipeline import final_stage_deals, open_pipeline
-from kpi.slippage import slippage
-from kpi.weighted import weighted_pipeline
+from kpi.pipeline.changes import FLOWS, pipeline_changes
+from kpi.pipeline.coverage import coverage
+from kpi.pipeline.slippage import slippage
+from kpi.pipeline.stock import final_stage_deals, open_pipeline
+from kpi.pipeline.weighted import weighted_pipeline
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 AS_OF = pd.Timestamp("2026-11-01", tz="UTC")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import connectors
-from kpi.quota import quota_attainment
+from kpi.quota.attainment import quota_attainment
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 import connectors
-from kpi.committed import committed_mrr
-from kpi.customers import customer_churn, customer_count
-from kpi.lifetime import lifetime_value
-from kpi.recurring import mrr_movements
-from kpi.retention import gross_retention, net_retention, upsell_rate
-from kpi.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
-from kpi.run_rate import arr_run_rate, minimum_mrr, mrr
-from kpi.tenure import retention_curve
+from kpi.recurring.committed import committed_mrr
+from kpi.recurring.customers import customer_churn, customers
+from kpi.recurring.lifetime import lifetime_value
+from kpi.recurring.movements import mrr_movements
+from kpi.recurring.retention import gross_retention, net_retention, upsell_rate
+from kpi.recurring.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
+from kpi.recurring.run_rate import arr_run_rate, minimum_mrr, mrr
+from kpi.recurring.tenure import retention_curve
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 AS_OF = pd.Timestamp("2026-11-01")
@@ -111,9 +111,9 @@ def test_stocks_of_the_day(snap, lines):
     assert arr_run_rate(snap)["value"].item() == pytest.approx(12 * sum(amounts))
     signed = lines[~(lines["ends_on"] <= AS_OF)]["mrr"].sum()
     assert arr_run_rate(snap, contracted=True)["value"].item() == pytest.approx(12 * signed)
-    assert customer_count(snap)["value"].item() == len(now)
+    assert customers(snap)["value"].item() == len(now)
     companies = live(lines, AS_OF)["account_id"].nunique()
-    assert customer_count(snap, count="company")["value"].item() == companies > len(now)
+    assert customers(snap, count="company")["value"].item() == companies > len(now)
     least = minimum_mrr(snap, threshold=500).iloc[0]
     assert least["value"] == pytest.approx(min(amounts))
     assert least["x"] == sum(a < 500 for a in amounts) > 0

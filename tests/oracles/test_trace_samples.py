@@ -42,7 +42,7 @@ OPTIONS = [
     ("open_pipeline", {"of": "mrr", "deal_type": None}),
     ("arr_run_rate", {"contracted": True}),
     ("minimum_mrr", {"threshold": 500}),
-    ("customer_count", {"count": "company"}),
+    ("customers", {"count": "company"}),
     ("quick_ratio", {"reactivation": True}),
     ("net_retention", {"reactivation": True}),
     ("customer_churn", {"basis": "joiners"}),

@@ -1,0 +1,87 @@
+"""New customers: each paying account on the day of its first won deal."""
+
+from collections.abc import Sequence
+
+import narwhals as nw
+import pandas as pd
+
+from kpi.deals.win_rate import of_type
+from kpi.engine import collect
+from kpi.snapshot import Snapshot
+from kpi.tables import TABLES
+
+
+def new_logos(
+    snapshot: Snapshot, deal_type: str | None = "new", columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """One row per customer won.
+
+    Parameters
+    ----------
+    deal_type : {"new", "expansion", "renewal"} or None
+        Deals whose first makes a customer; None: any.
+    columns : sequence of str
+        Columns of deals, or of leads (of the lead it came from), of the first won deal; of several
+        won that day, the one with the lowest id.
+
+    Returns
+    -------
+    DataFrame
+        `columns`, ``day`` of the first win, ``alone`` (1: a deal without an account, taken as a
+        customer of its own), and sums over the deals won that day: ``mrr`` and ``priced`` (how
+        many state it), ``amount`` and ``margin`` of those that state both.
+    """
+    payers = snapshot.accounts.lazy().select("account_id", payer=nw.col("billing_account_id"))
+    won = of_type(snapshot, deal_type).filter(
+        nw.col("outcome") == "won", ~nw.col("closed_day").is_null()
+    )
+    won = won.join(payers, on="account_id", how="left").with_columns(
+        payer=nw.coalesce("payer", "account_id"),
+        single=nw.when(nw.col("account_id").is_null()).then(nw.col("deal_id")),
+    )
+    customer = ["payer", "single"]
+    first = won.with_columns(first=nw.col("closed_day").min().over(*customer))
+    first = first.filter(nw.col("closed_day") == nw.col("first"))
+    both = ~nw.col("margin").is_null() & ~nw.col("amount").is_null()
+    nothing = nw.lit(0.0)
+    logos = (
+        first.with_columns(
+            priced=nw.when(nw.col("mrr").is_null()).then(nw.lit(0)).otherwise(nw.lit(1)),
+            mrr=nw.coalesce(nw.col("mrr"), nothing),
+            sold=nw.when(both).then(nw.col("amount")).otherwise(nothing),
+            kept=nw.when(both).then(nw.col("margin")).otherwise(nothing),
+        )
+        .group_by(*customer)
+        .agg(
+            nw.col("deal_id").min(),
+            nw.col("mrr").sum(),
+            nw.col("priced").sum(),
+            day=nw.col("first").min(),
+            amount=nw.col("sold").sum(),
+            margin=nw.col("kept").sum(),
+        )
+        .with_columns(
+            alone=nw.when(nw.col("single").is_null()).then(nw.lit(0)).otherwise(nw.lit(1))
+        )
+    )
+    of_deals = [name for name in columns if name in TABLES["deals"].names]
+    of_leads = [name for name in columns if name not in of_deals]
+    origin = snapshot.deals.lazy().select(
+        *of_deals, first_id=nw.col("deal_id"), came=nw.col("lead")
+    )
+    origins = snapshot.leads.lazy().select(*of_leads, from_id=nw.col("lead_id"))
+    logos = logos.join(origin, left_on="deal_id", right_on="first_id", how="left")
+    logos = logos.join(origins, left_on="came", right_on="from_id", how="left")
+    wanted = ["day", "alone", "mrr", "priced", "amount", "margin"]
+    found = collect(logos.select(*columns, *wanted, id=nw.col("deal_id")))
+    found = found.astype({"day": "int64", "alone": "int64", "priced": "int64"})
+    return found.sort_values("id", ignore_index=True).drop(columns="id")
+
+
+def undated_wins(snapshot: Snapshot, deal_type: str | None) -> str:
+    """Say how many won deals are left out for want of a date, if any."""
+    undated = of_type(snapshot, deal_type).filter(
+        nw.col("outcome") == "won", nw.col("closed_day").is_null()
+    )
+    count = int(collect(undated.select(n=nw.len()))["n"].iloc[0])
+    return f"{count} won without a date left out" if count else ""

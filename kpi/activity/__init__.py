@@ -1,0 +1,1 @@
+"""What sellers do: appointments, suspects, the bare minimum."""

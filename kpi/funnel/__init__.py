@@ -1,0 +1,1 @@
+"""The stages: conversion, leakage, transitions, outlook, and where deals are lost beyond chance."""

@@ -1,0 +1,1 @@
+"""Leads: how many, how fast they grow, what becomes of them and when."""

@@ -1,0 +1,1 @@
+"""Open deals: what they are worth, weighted; coverage, slippage and what changed."""

@@ -1,0 +1,1 @@
+"""Quota attainment of sellers and teams."""
