@@ -1,18 +1,25 @@
 """The numbers of `kpi.board` as hand-written DuckDB SQL, on the very tables that the KPIs read.
 
-Of the last whole quarter and the one before it; stocks and trailing windows as of the date. The light
-part after the SQL (curves, medians, limits) is `kpi.stats`, as in `benchmarks.peers_sql`.
+Of the last whole quarter, with the value of the one before it; stocks and trailing windows as of the
+date. The light part after the SQL (curves, medians, limits) is `kpi.stats`, as in
+`benchmarks.peers_sql`.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 
-from benchmarks.peers_sql import Sql
+from benchmarks import curves
+from benchmarks.peers_sql import TABLES, Sql
 from kpi.periods import day_number, month_start, period_start
 from kpi.snapshot import Snapshot
+from kpi.stats.bootstrap import mean_limits
+from kpi.stats.poisson import per_event
 
 RIPE_DAYS = 90
+Numbers = dict[str, float]
 PART = "({day} >= {last})::INT AS part"
 WITHIN = "{day} >= {before} AND {day} < {after}"
 
@@ -87,12 +94,11 @@ GONE = """
 WITH active AS (
     SELECT DISTINCT coalesce(billing_account_id, account_id) AS customer, day
     FROM peer_subscriptions LEFT JOIN peer_accounts USING (account_id)
-    JOIN (SELECT unnest([{days}]) AS day) d
-        ON mrr > 0 AND starts_on_day <= day AND coalesce(ends_on_day, 2147483647) > day),
-lives AS (SELECT customer, list(day) AS days FROM active GROUP BY 1)
-SELECT before, count(*) AS n, count(*) FILTER (NOT list_contains(days, after)) AS x
-FROM lives JOIN (FROM (VALUES {pairs}) p(before, after)) ON list_contains(days, before)
-GROUP BY 1
+    JOIN (SELECT unnest([{before}, {as_of}]) AS day) d
+        ON mrr > 0 AND starts_on_day <= day AND coalesce(ends_on_day, 2147483647) > day)
+SELECT count(*) FILTER (NOT still) AS x, count(*) AS n FROM (
+    SELECT bool_or(day = {as_of}) AS still FROM active GROUP BY customer
+    HAVING bool_or(day = {before}))
 """
 
 COST = """
@@ -110,18 +116,120 @@ SELECT count(*) AS n FROM won WHERE first >= {begin} AND first < {after}
 
 
 class SqlBoard(Sql):
-    """The same numbers by name: value, low, high, x, n, before."""
+    """The same numbers by name: value, low, high, x, n, and ``before``, the value a quarter earlier.
+
+    Stocks and trailing windows have no earlier one, but MRR. The board tells the trend of churn and of
+    CAC by quarters; that is left out here, in the favour of SQL.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__(snapshot, ("costs",))
+        super().__init__(snapshot, (*TABLES, "costs"))
         following = snapshot.as_of + timedelta(days=1)
-        self._quarters = self._of(period_start(following, "quarter"))
-        ripe = period_start(following - timedelta(days=RIPE_DAYS), "quarter")
-        self._ripe = self._of(ripe)
-        year = month_start(following, -12)
-        self._year = {"begin": day_number(year), "after": day_number(following)}
+        self._quarter = _three(period_start(following, "quarter"))
+        self._ripe = _three(period_start(following - timedelta(days=RIPE_DAYS), "quarter"))
+        first = month_start(following, 0)
+        self._year = {"begin": day_number(month_start(first, -12)), "after": day_number(first)}
+        self._year_ago = day_number(snapshot.as_of.replace(year=snapshot.as_of.year - 1))
 
-    @staticmethod
-    def _of(after: "pd.Timestamp | object") -> dict[str, int]:
-        first = [day_number(month_start(after, -3 * i)) for i in (2, 1, 0)]  # type: ignore[arg-type]
-        return dict(zip(("before", "last", "after"), first, strict=True))
+    def two(self, query: str, day: str, span: dict[str, int], **parts: str) -> pd.DataFrame:
+        """Ask of the last quarter and of the one before it."""
+        text = query.replace("{day}", day)
+        for name, word in parts.items():
+            text = text.replace(f"{{{name}}}", word)
+        for name, number in span.items():
+            text = text.replace(f"{{{name}}}", str(number))
+        return self.ask(text)
+
+    def created(self, table: str, kind: str) -> Numbers:
+        """How many came in."""
+        found = self.two(CREATED, "created_day", self._quarter, table=table, kind=kind)
+        now, before = _now_before(found.set_index("part")["x"])
+        return {"value": now, "x": now, "n": now, "before": before}
+
+    def lead_conversion(self) -> Numbers:
+        """Share of the leads that were a deal by day 90."""
+        found = self.two(CONVERTED, "created_day", self._ripe)
+        rows = [curves.incidence(found[found["part"] == i], RIPE_DAYS) for i in (1, 0)]
+        return rows[0] | {"before": rows[1]["value"]}
+
+    def win_rate(self) -> Numbers:
+        """Won of won and lost."""
+        found = self.two(CLOSED, "closed_day", self._quarter).set_index("part")
+        now, before = (curves.ratio(*found.loc[i, ["x", "n"]]) for i in (1, 0))
+        return now | {"before": before["value"]}
+
+    def cycle_days(self) -> Numbers:
+        """Median days of the deals won."""
+        found = self.two(CYCLES, "closed_day", self._quarter)
+        now, before = (curves.middle(found[found["part"] == i]) for i in (1, 0))
+        return now | {"before": before["value"]}
+
+    def average_deal_size(self) -> Numbers:
+        """Mean amount of the deals won."""
+        found = self.two(AMOUNTS, "closed_day", self._quarter).set_index("part")
+        amounts, n = found.loc[1, ["amounts", "n"]]
+        low, high = mean_limits(amounts)
+        row = {"value": np.mean(amounts), "low": low, "high": high, "x": len(amounts), "n": n}
+        return row | {"before": np.mean(found.loc[0, "amounts"])}
+
+    def value_won(self) -> Numbers:
+        """Sum of the deals won."""
+        found = self.two(VALUE, "closed_day", self._quarter).set_index("part")
+        return found.loc[1].to_dict() | {"before": found.loc[0, "value"]}
+
+    def sales_velocity(self) -> Numbers:
+        """Open deals x win rate x average deal / days."""
+        row = self.ask(VELOCITY, year_ago=self._year_ago).iloc[0]
+        value = row["open"] * row["x"] / row["n"] * row["amount"] / row["days"]
+        return {"value": value, "x": row["x"], "n": row["n"]}
+
+    def open_pipeline(self) -> Numbers:
+        """Sum of the open deals."""
+        found: Numbers = self.ask(OPEN).iloc[0].to_dict()
+        return found
+
+    def mrr(self) -> Numbers:
+        """Monthly recurring revenue now, and a quarter ago."""
+        days = [self._quarter["last"] - 1, self._as_of]
+        before, now = self.ask(RECURRING, days=f"{days[0]}, {days[1]}").to_dict("records")
+        return {name: now[name] for name in ("value", "x", "n")} | {"before": before["value"]}
+
+    def customer_churn(self) -> Numbers:
+        """Share of the customers of twelve months ago who are gone."""
+        x, n = self.ask(GONE, before=self._year["begin"] - 1).iloc[0]
+        return curves.ratio(x, n)
+
+    def cac(self) -> Numbers:
+        """Cost of sales and marketing of twelve months by new customer."""
+        cost = self.ask(COST, **self._year).iloc[0]
+        n = self.ask(LOGOS, **self._year)["n"].iloc[0]
+        value, low, high = (float(limit[0]) for limit in per_event([cost["value"]], [n]))
+        return {"value": value, "low": low, "high": high, "x": cost["x"], "n": n}
+
+    @property
+    def numbers(self) -> dict[str, Callable[[], Numbers]]:
+        """Every number of the board by name."""
+        return {
+            "leads_created": lambda: self.created("leads", "true"),
+            "lead_conversion": self.lead_conversion,
+            "deals_created": lambda: self.created("deals", "deal_type = 'new'"),
+            "win_rate": self.win_rate,
+            "cycle_days": self.cycle_days,
+            "average_deal_size": self.average_deal_size,
+            "value_won": self.value_won,
+            "sales_velocity": self.sales_velocity,
+            "open_pipeline": self.open_pipeline,
+            "mrr": self.mrr,
+            "customer_churn": self.customer_churn,
+            "cac": self.cac,
+        }
+
+
+def _three(after: date) -> dict[str, int]:
+    """First days of the quarter before the last whole one, of that one, and of the one after it."""
+    first = [day_number(month_start(after, months)) for months in (-6, -3, 0)]
+    return dict(zip(("before", "last", "after"), first, strict=True))
+
+
+def _now_before(by_part: pd.Series) -> tuple[int, int]:
+    return int(by_part[1]), int(by_part[0])

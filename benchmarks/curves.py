@@ -26,11 +26,11 @@ def usable(counts: pd.DataFrame) -> pd.DataFrame:
     return counts[counts["duration"].notna() & (counts["duration"] >= 0) & (counts["cause"] >= 0)]
 
 
-def incidence(counts: pd.DataFrame) -> dict[str, float]:
-    """Cumulative incidence of cause 1 at the last age with ten followed: value, low, high, x, n."""
+def incidence(counts: pd.DataFrame, days: float | None = None) -> dict[str, float]:
+    """Cumulative incidence of cause 1 at an age, else at the last with ten followed: value, low, high, x, n."""
     seen = usable(counts)
     curve = aalen_johansen(seen["duration"], seen["cause"], count=seen["n"])
-    age = last_age(curve, AT_RISK)
+    age = last_age(curve, AT_RISK) if days is None else days
     value = float(at_age(curve, "cif_1", age, before=0.0))
     variance = float(at_age(curve, "var_1", age, before=0.0))
     low, high = log_log_limits([value], [variance])
@@ -54,6 +54,15 @@ def stay(counts: pd.DataFrame) -> dict[str, float]:
     mean = (done["duration"] * done["n"]).sum() / x
     row = {"value": value, "low": low, "high": high, "x": x, "n": seen["n"].sum()}
     return row | {"mean_completed": mean}
+
+
+def middle(counts: pd.DataFrame) -> dict[str, float]:
+    """Median of the ``days`` of won deals with order-statistic limits: value, low, high, x, n."""
+    won = counts[counts["won"]]
+    days = np.sort(np.repeat(won["days"].to_numpy(), won["n"].to_numpy()))
+    rank = int(binom.ppf(0.025, len(days), 0.5)) - 1
+    row = {"value": np.median(days), "low": days[rank], "high": days[len(days) - 1 - rank]}
+    return row | {"x": len(days), "n": counts["n"].sum()}
 
 
 def cycle(counts: pd.DataFrame) -> dict[str, float]:

@@ -3,7 +3,7 @@
 The SQL reduces events to counts by whole days; the light part after it is `benchmarks.curves`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import duckdb
 import narwhals as nw
@@ -133,8 +133,8 @@ SELECT count(*) FILTER (customer NOT IN (FROM final)) AS x, count(*) AS n FROM s
 class Sql:
     """The peers on one snapshot's tables."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        natives = {name: nw.to_native(snapshot.table(name).lazy()) for name in TABLES}
+    def __init__(self, snapshot: Snapshot, tables: Sequence[str] = TABLES) -> None:
+        natives = {name: nw.to_native(snapshot.table(name).lazy()) for name in tables}
         for name, relation in natives.items():
             relation.create_view(f"peer_{name}", replace=True)
         self._relation: duckdb.DuckDBPyRelation = natives["deals"]

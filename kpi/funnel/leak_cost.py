@@ -39,7 +39,7 @@ def cost_of(
     Parameters
     ----------
     climbed : LazyFrame
-        Rows of `kpi.climbs.climbs`, with amount, outcome and closed_day.
+        Rows of `kpi.funnel.climbs.climbs`, with amount, outcome and closed_day.
     """
     here, elsewhere = finding.best.here, finding.best.elsewhere
     lost = (elsewhere.value - here.value) * here.n

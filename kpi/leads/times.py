@@ -172,7 +172,7 @@ def _resampled(seen: pd.DataFrame, tau: float, level: float) -> tuple[float, flo
     ended, own = (seen["cause"] > 0).to_numpy(), (seen["cause"] == 1).to_numpy()
     share = seen["n"].to_numpy() / seen["n"].sum()
     upto = int(np.searchsorted(time, tau, side="right"))
-    rng = np.random.Generator(np.random.PCG64(SEED))
+    rng = np.random.default_rng(SEED)
     found, left = [], DRAWS
     while left > 0:
         size = min(left, max(CELLS // len(seen), 1))

@@ -75,7 +75,7 @@ def weighted_pipeline(
 
     Notes
     -----
-    ``sum value x P(win | stage, age)``, with the chance of `kpi.win_chance.win_chance`. Limits by
+    ``sum value x P(win | stage, age)``, with the chance of `kpi.pipeline.win_chance.win_chance`. Limits by
     2,000 seeded draws: each stage's rate from its Beta posterior, then every deal won or not. It
     says when deals are won at all, not when: see the planner for that.
 

@@ -27,7 +27,7 @@ def monthly_quotas(snapshot: Snapshot, cut: Sequence[str] = (), *, ramp: bool) -
     Returns
     -------
     DataFrame
-        ``owner_id, deal_type, product`` (missing: all), ``month`` (`kpi.spend.month_index`),
+        ``owner_id, deal_type, product`` (missing: all), ``month`` (`kpi.acquisition.spend.month_index`),
         ``quota`` (reporting currency), ``ramped`` (1 where it was prorated).
     """
     columns = ["owner_id", *WHAT, "period", "period_start_day", "amount"]
