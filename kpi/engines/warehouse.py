@@ -12,9 +12,9 @@ from kpi.engines.clock import Change, changes, within
 from kpi.tables import TABLES, Column, day, seconds
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir  # type: ignore[import-untyped]
+    import ibis.expr.types as ir
     import pyarrow as pa
-    from ibis.backends import BaseBackend  # type: ignore[import-untyped]
+    from ibis.backends import BaseBackend
 
 IBIS_TYPES = {
     "id": "string",
