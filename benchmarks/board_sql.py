@@ -108,10 +108,16 @@ WHERE month_day >= {begin} AND month_day < {after}
 
 LOGOS = """
 WITH won AS (
-    SELECT coalesce(billing_account_id, account_id) AS payer, min(closed_day) AS first
+    SELECT coalesce(billing_account_id, account_id) AS payer, min(closed_day) AS first,
+        arg_min(deal_type = 'new', (closed_day, deal_type <> 'new')) AS fresh
     FROM peer_deals LEFT JOIN peer_accounts USING (account_id)
-    WHERE deal_type = 'new' AND outcome = 'won' AND closed_day IS NOT NULL GROUP BY 1)
-SELECT count(*) AS n FROM won WHERE first >= {begin} AND first < {after}
+    WHERE outcome = 'won' AND closed_day IS NOT NULL GROUP BY 1),
+live AS (
+    SELECT coalesce(billing_account_id, account_id) AS payer, min(starts_on_day) AS began
+    FROM peer_subscriptions LEFT JOIN peer_accounts USING (account_id) WHERE mrr > 0
+        AND coalesce(ends_on_day, 2147483647) > starts_on_day GROUP BY 1)
+SELECT count(*) AS n FROM won LEFT JOIN live USING (payer)
+WHERE first >= {begin} AND first < {after} AND fresh AND (began IS NULL OR began >= first)
 """
 
 

@@ -1,8 +1,8 @@
 """The twelve numbers a sales leader looks at first, each with its limits, trend and benchmark."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from inspect import signature
 
 import numpy as np
@@ -19,7 +19,7 @@ from kpi.deals.win_rate import win_rate
 from kpi.leads.conversion import lead_conversion
 from kpi.leads.flow import leads_created
 from kpi.periods import MONTHS, Every, check_every, month_start, period_start
-from kpi.pipeline.stock import open_pipeline
+from kpi.pipeline.stock import open_pipeline, open_value
 from kpi.recurring.customers import customer_churn
 from kpi.recurring.run_rate import mrr
 from kpi.snapshot import Snapshot
@@ -42,7 +42,8 @@ class Line:
 
     ``stand``: the number without periods (a stock, a trailing window) is the value, those by period
     tell the trend; ``trailing``: and are of another length, so that none of them stands beside it.
-    ``ripe``: cohorts are read at one age, and only those that all reached it.
+    ``ripe``: cohorts are read at one age, and only those that all reached it. ``alone``: gives the
+    same number where the KPI works out much besides.
     """
 
     kpi: Callable[..., pd.DataFrame]
@@ -50,6 +51,7 @@ class Line:
     trailing: bool = False
     ripe: bool = False
     periods: bool = True
+    alone: Callable[..., pd.DataFrame] | None = None
 
 
 CORE = (
@@ -61,7 +63,7 @@ CORE = (
     Line(average_deal_size),
     Line(value_won),
     Line(sales_velocity, stand=True, periods=False),
-    Line(open_pipeline, stand=True, periods=False),
+    Line(open_pipeline, stand=True, periods=False, alone=open_value),
     Line(mrr, stand=True),
     Line(customer_churn, stand=True, trailing=True),
     Line(cac, stand=True, trailing=True),
@@ -153,12 +155,12 @@ def _row(
         options["deal_type"] = deal_type
     if line.ripe:
         options["horizon_days"] = snapshot.definitions.horizon_days or RIPE_DAYS
+    standing = line.alone or line.kpi
     try:
-        found = line.kpi(snapshot, every=every, **options) if line.periods else None
-        stands = line.kpi(snapshot, **options).iloc[-1] if line.stand else None
+        now, before = _last_two(snapshot, line, every, options) if line.periods else (None, None)
+        stands = standing(snapshot, **options).iloc[-1] if line.stand else None
     except MissingTableError as error:
         return row | {"note": f"not enough data: {error}"}
-    now, before = _last_two(snapshot, found, every, ripe=line.ripe)
     shown = now if stands is None else stands
     if shown is None:
         return row | {"note": f"not enough data: no whole {every} yet"}
@@ -171,21 +173,30 @@ def _row(
     return row
 
 
-def _last_two(
-    snapshot: Snapshot, found: pd.DataFrame | None, every: Every, *, ripe: bool
-) -> "tuple[pd.Series | None, pd.Series | None]":
-    """Return the rows of the last whole period (of which every cohort is ripe) and the one before."""
-    if found is None or found.empty:
-        return None, None
-    settings, months = snapshot.definitions, MONTHS[every]
+def _ended(snapshot: Snapshot, every: Every, *, ripe: bool) -> date:
+    """First day after the last whole period (of which every cohort is ripe)."""
+    settings = snapshot.definitions
     age = settings.horizon_days or RIPE_DAYS if ripe else 0
     ended = snapshot.as_of + timedelta(days=1 - age)
-    after = period_start(ended, every, settings.fiscal_year_start)
-    rows = [
-        found[found["period"] == pd.Timestamp(month_start(after, -back * months))]
-        for back in (1, 2)
-    ]
-    now, before = (part.iloc[0] if len(part) else None for part in rows)
+    return period_start(ended, every, settings.fiscal_year_start)
+
+
+def _last_two(
+    snapshot: Snapshot, line: Line, every: Every, options: dict[str, object]
+) -> "tuple[pd.Series | None, pd.Series | None]":
+    """Return the rows of the last whole period (of which every cohort is ripe) and the one before.
+
+    Only these are reckoned, where both hold records; else it takes what came before to tell a 0
+    from nothing known.
+    """
+    after = _ended(snapshot, every, ripe=line.ripe)
+    firsts = [month_start(after, -back * MONTHS[every]) for back in (1, 2)]
+    for asked in (replace(snapshot, since=firsts[1]), snapshot):
+        found = line.kpi(asked, every=every, **options)
+        rows = [found[found["period"] == pd.Timestamp(first)] for first in firsts]
+        if all(len(row) and row["n"].iloc[0] for row in rows):
+            break
+    now, before = (row.iloc[0] if len(row) else None for row in rows)
     return now, before
 
 

@@ -11,14 +11,22 @@ import pandas as pd
 from kpi.definitions import Count, Definitions
 from kpi.engine import DAY, Engine, to_pandas
 from kpi.rewind import rewind
-from kpi.standing import ranked_stages, standing
+from kpi.standing import ranked_stages, standing, standing_today
 from kpi.tables import TableError
 
 Frames = dict[str, nw.LazyFrame]
 DATED = {"meetings": "booked_day", "suspects": "added_day", "costs": "month_day"}
 
 
-def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_day: int) -> Frames:
+def known(
+    raw: Frames,
+    engine: Engine,
+    definitions: Definitions,
+    cut: int,
+    last_day: int,
+    *,
+    past: bool = False,
+) -> Frames:
     """Return the tables as they stood before the UTC second `cut`, the end of `last_day`.
 
     Added to deals: ``funnel`` (the pipeline whose stages it moves through), ``rank`` (place of its
@@ -32,9 +40,11 @@ def known(raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_
     funnels = _funnels(steps, engine)
     deals = _in_funnel(raw["deals"], funnels)
     every = _placed(raw["history"], deals, stages)
-    history = engine.store(every.filter(nw.col("changed_s") < cut))
+    history = every.filter(nw.col("changed_s") < cut)
+    history = history if past else engine.store(history)  # of a rewind it is read a few times
     deals = deals.filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
-    deals = rewind(deals, "deal", every, engine, cut)
+    deals = rewind(standing_today(deals, stages), "deal", every, engine, cut)
+    deals = _in_funnel(deals, funnels)
     deals = standing(deals, stages, history, engine, last_day)
     if definitions.pipelines:
         named = set(steps.loc[steps["object"] == "deal", "pipeline_id"].dropna())

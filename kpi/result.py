@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from kpi.engine import collect
+from kpi.filters import id_column
 from kpi.periods import Every, calendar, check_every, from_day, starts
-from kpi.snapshot import Snapshot, id_column
+from kpi.snapshot import Snapshot
 from kpi.stats.intervals import jeffreys
 from kpi.tables import TABLES, TableError
 
@@ -49,12 +50,12 @@ class Groups:
         if self.every is None:
             return frame
         engine, start = self.snapshot.engine, self.snapshot.definitions.fiscal_year_start
-        every = self.every
+        every, since = self.every, self.snapshot.since
 
         def make() -> nw.LazyFrame:
-            return engine.frame(calendar(from_day(0), self.snapshot.as_of, every, start))
+            return engine.frame(calendar(since or from_day(0), self.snapshot.as_of, every, start))
 
-        days = self.snapshot.once(("calendar", every), make)
+        days = self.snapshot.once(("calendar", every, since), make)
         return frame.join(days, left_on=day, right_on="day", how="inner")
 
     def complete(self, frame: pd.DataFrame, **empty: object) -> pd.DataFrame:

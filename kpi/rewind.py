@@ -1,10 +1,11 @@
 """Take records that changed after a moment back to the last values recorded before it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import narwhals as nw
 
 from kpi.engine import Engine, collect
+from kpi.tables import TABLES
 
 REWOUND = {
     "stage_id": (),
@@ -12,8 +13,13 @@ REWOUND = {
     "owner_id": (),
     "amount": (),
     "close_date": ("close_date_s", "close_date_day"),
+    "pipeline_id": (),
 }
 """Columns that history records, each with the whole-number twins that go back with it."""
+SETTLED = {"lead_id", "deal_id", "created_at", "url"}
+"""Columns of leads and deals that do not change in life, ..."""
+TOLD = {"converted_at", "outcome", "closed_at", "lost_reason"}
+"""... and those whose past is told by dates and by the stage."""
 FLAGS = {"stage_id": "staged", "close_date": "redated"}
 NO = nw.lit(value=False)
 WHO = ("object", "record_id")
@@ -50,6 +56,30 @@ def rewind(
         ).drop("has", *back.values())
     lacking = {flag: NO for column, flag in FLAGS.items() if column not in present}
     return result.with_columns(**lacking) if lacking else result
+
+
+def not_rewound(raw: Mapping[str, nw.LazyFrame]) -> dict[str, tuple[str, ...]]:
+    """Columns of leads and deals that change in life, are filled, and have no history at all.
+
+    In the past they are as they are now. A column that history records of some records only is not
+    listed; the others stand as they are now.
+    """
+    history = raw["history"].with_columns(object=nw.coalesce(nw.col("object"), nw.lit("deal")))
+    found = {}
+    for name in ("leads", "deals"):
+        own = history.filter(nw.col("object") == name.removesuffix("s"))
+        recorded = filled(own, REWOUND)
+        changing = [c for c in TABLES[name].names if c not in SETTLED | TOLD]
+        found[name] = tuple(c for c in filled(raw[name], changing) if c not in recorded)
+    return found
+
+
+def filled(frame: nw.LazyFrame, columns: Iterable[str]) -> list[str]:
+    """Those of the columns that hold any value."""
+    there = frame.collect_schema().names()
+    wanted = [column for column in columns if column in there]
+    held = collect(frame.select(*[nw.col(column).count() for column in wanted])).iloc[0]
+    return [column for column in wanted if held[column] > 0]
 
 
 def last_value(history: nw.LazyFrame, column: str, also: Sequence[str] = ()) -> nw.LazyFrame:

@@ -1,24 +1,25 @@
 """Snapshot: the tables as known at one date, under one set of definitions. Every KPI takes one."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import partial
 
 import narwhals as nw
 import pandas as pd
 
-from kpi.conform import conform, no_problems
-from kpi.crosscheck import CHECKED, crosscheck
 from kpi.currency import in_reporting_currency
 from kpi.definitions import Definitions
 from kpi.engine import Engine, collect, empty, to_pandas
-from kpi.engines.duckdb import DuckDB
 from kpi.engines.native import taken
+from kpi.filters import narrowed
+from kpi.intake import files_taken, frames_taken
 from kpi.known import Frames, first_days, known
 from kpi.periods import as_date, day_number
+from kpi.rewind import not_rewound
 from kpi.tables import TABLES, MissingTableError, TableError
 
-RECORDS = ("leads", "deals")
+Take = Callable[[date, Definitions], tuple[Engine, Frames, pd.DataFrame]]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Snapshot:
         Where the data came from, in words.
     problems : DataFrame
         Every row or value rejected, cleared or remarked on (columns of `kpi.conform`).
+    since : date or None
+        First day of the first period that is asked for: numbers by period begin there, which is all
+        it changes. None: with the first record.
     """
 
     as_of: date
@@ -80,6 +84,7 @@ class Snapshot:
     frames: Frames
     kept: dict[object, nw.LazyFrame] = field(default_factory=dict)
     remake: "Callable[[Definitions], Snapshot] | None" = None
+    since: date | None = None
 
     @classmethod
     def from_frames(
@@ -117,33 +122,9 @@ class Snapshot:
         >>> snapshot.at("2026-02-15").deals.to_pandas()["outcome"].tolist()
         ['open', 'open']
         """
-        settings = definitions or Definitions()
         given = {name: frame.copy(deep=False) for name, frame in frames.items()}
-        engine = DuckDB()
-        found = []
-        raw: Frames = {}
-        canonical: dict[str, pd.DataFrame] = {}
-        for name, frame in frames.items():
-            canonical[name], problems = conform(
-                name, frame, time_zone=settings.time_zone, deal_types=settings.deal_types
-            )
-            found.append(problems)
-            raw[name] = engine.load(name, canonical[name], settings.time_zone)
-        day = as_date(as_of)
-        found.append(crosscheck(canonical, day))
-        listed = [problems for problems in found if not problems.empty]
-        return cls._known(
-            raw,
-            engine,
-            day,
-            as_date(window_start) if window_start is not None else None,
-            settings,
-            source,
-            pd.concat(listed, ignore_index=True) if listed else no_problems(),
-            lambda other: cls.from_frames(
-                given, as_of=as_of, window_start=window_start, definitions=other, source=source
-            ),
-        )
+        take = partial(frames_taken, given)
+        return cls._made(take, as_of, window_start, definitions, source)
 
     @classmethod
     def from_parquet(
@@ -156,20 +137,8 @@ class Snapshot:
         source: str = "Parquet files",
     ) -> "Snapshot":
         """Take the Parquet files of tables that were conformed when written (a store's)."""
-        settings = definitions or Definitions()
-        engine = DuckDB()
-        raw = {n: engine.load_parquet(n, f, settings.time_zone) for n, f in files.items()}
-        start = as_date(window_start) if window_start is not None else None
-        day = as_date(as_of)
-        looked_at = {n: to_pandas(n, raw[n], CHECKED[n]) for n in raw if n in CHECKED}
-        problems = crosscheck(looked_at, day)
-
-        def remake(other: Definitions) -> "Snapshot":
-            return cls.from_parquet(
-                files, as_of=as_of, window_start=window_start, definitions=other, source=source
-            )
-
-        return cls._known(raw, engine, day, start, settings, source, problems, remake)
+        take = partial(files_taken, dict(files))
+        return cls._made(take, as_of, window_start, definitions, source)
 
     @classmethod
     def from_tables(
@@ -221,16 +190,26 @@ class Snapshot:
         Traceback (most recent call last):
         kpi.tables.TableError: table deals is a DataFrame: expected a Spark data frame or ...
         """
-        settings = definitions or Definitions()
-        day = as_date(as_of)
-        engine, raw, problems = taken(tables, day, settings)
+        take = partial(taken, dict(tables))
+        return cls._made(take, as_of, window_start, definitions, source)
+
+    @classmethod
+    def _made(
+        cls,
+        take: Take,
+        as_of: date | str,
+        window_start: date | str | None,
+        definitions: Definitions | None,
+        source: str,
+    ) -> "Snapshot":
+        """Bring the data in, and keep how: under other definitions it is brought in anew."""
+        settings, day = definitions or Definitions(), as_date(as_of)
+        start = as_date(window_start) if window_start is not None else None
+        engine, raw, problems = take(day, settings)
 
         def remake(other: Definitions) -> "Snapshot":
-            return cls.from_tables(
-                tables, as_of=as_of, window_start=window_start, definitions=other, source=source
-            )
+            return cls._made(take, as_of, window_start, other, source)
 
-        start = as_date(window_start) if window_start is not None else None
         return cls._known(raw, engine, day, start, settings, source, problems, remake)
 
     @classmethod
@@ -244,11 +223,13 @@ class Snapshot:
         source: str,
         problems: pd.DataFrame,
         remake: "Callable[[Definitions], Snapshot] | None" = None,
+        *,
+        past: bool = False,
     ) -> "Snapshot":
         present = frozenset(raw)
         raw = raw | {n: engine.load(n, empty(t), "UTC") for n, t in TABLES.items() if n not in raw}
         cut = definitions.midnight(as_of + timedelta(days=1))
-        frames = known(raw, engine, definitions, cut, day_number(as_of))
+        frames = known(raw, engine, definitions, cut, day_number(as_of), past=past)
         frames = in_reporting_currency(frames, engine, definitions, day_number(as_of))
         return cls(
             as_of,
@@ -266,6 +247,10 @@ class Snapshot:
 
     def at(self, as_of: date | str) -> "Snapshot":
         """Rewind to what was known at the end of an earlier day.
+
+        What history records (stage, pipeline, owner, amount, close date, status of a lead) goes back
+        to its last recorded value; what came later is not there. Everything else stands as it is
+        now: `not_rewound` says which columns that are.
 
         Raises
         ------
@@ -285,6 +270,7 @@ class Snapshot:
             self.source,
             self.problems,
             self.remake,
+            past=True,
         )
         return rewound.where(**self.filters) if self.filters else rewound
 
@@ -330,39 +316,8 @@ class Snapshot:
         >>> len(Snapshot.from_frames({"deals": deals}, as_of="2026-01-01").where(source="event").deals)
         1
         """
-        frames, wanted = dict(self.frames), dict(self.filters)
-        for name, value in filters.items():
-            column = id_column(name)
-            values = _values(value)
-            holders = [t for t in RECORDS if column in TABLES[t].names]
-            if not holders:
-                raise TableError(
-                    f"where({name}=...): neither leads nor deals have that column; "
-                    f"expected one of {sorted({*TABLES['leads'].names, *TABLES['deals'].names})}"
-                )
-            by_lead = holders == ["leads", "deals"] and not self._fills("deals", column)
-            by_lead = by_lead and self._fills("leads", column)
-            for table in ["leads"] if by_lead else holders:
-                frames[table] = frames[table].filter(nw.col(column).is_in(values))
-            if by_lead:
-                ours = frames["leads"].select(lead=nw.col("lead_id"))
-                frames["deals"] = frames["deals"].join(ours, on="lead", how="semi")
-            said = tuple(str(v) for v in values)
-            before = wanted.get(name, said)
-            wanted[name] = tuple(v for v in before if v in said)
-        ids = nw.concat(
-            [
-                frames["leads"].select(nw.lit("lead").alias("object"), record_id=nw.col("lead_id")),
-                frames["deals"].select(nw.lit("deal").alias("object"), record_id=nw.col("deal_id")),
-            ]
-        )
-        frames["history"] = frames["history"].join(ids, on=["object", "record_id"], how="semi")
+        frames, wanted = narrowed(self.frames, filters, self.filters)
         return replace(self, frames=frames, filters=wanted, kept={})
-
-    def _fills(self, table: str, column: str) -> bool:
-        """Tell whether any row of a table holds a value in the column."""
-        held = self.frames[table].filter(~nw.col(column).is_null()).head(1)
-        return len(collect(held.select(column))) > 0
 
     def table(self, name: str) -> SnapshotTable:
         """Return a canonical table; `snapshot.deals` is the same as `snapshot.table("deals")`."""
@@ -406,6 +361,24 @@ class Snapshot:
         return day_number(self.as_of)
 
     @property
+    def not_rewound(self) -> dict[str, tuple[str, ...]]:
+        """Columns of leads and deals that `at` leaves as they are now: no history has them.
+
+        Of those that change in life and that the data fills. A group or filter by one of them asks
+        in the past for what is known today. (Of other tables, rows go back by their dates only.)
+
+        Examples
+        --------
+        >>> deals = pd.DataFrame({"deal_id": ["1"], "source": ["event"], "owner_id": ["ann"]})
+        >>> history = pd.DataFrame({"record_id": ["1"], "owner_id": ["bob"],
+        ...     "changed_at": ["2026-01-05"]})
+        >>> snapshot = Snapshot.from_frames({"deals": deals, "history": history}, as_of="2026-01-31")
+        >>> snapshot.not_rewound["deals"]
+        ('source',)
+        """
+        return not_rewound(self.raw)
+
+    @property
     def described(self) -> str:
         """As-of date, source, filters and definitions in one line, to print beside numbers."""
         filters = "; ".join(f"{k}: {', '.join(v)}" for k, v in self.filters.items()) or "none"
@@ -417,19 +390,3 @@ class Snapshot:
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(self.table(n)):,} {n}" for n in TABLES if n in self.present)
         return f"Snapshot({self.described} · {counts})"
-
-
-def id_column(name: str) -> str:
-    """Return the column that a filter or group name means: ``pipeline`` -> ``pipeline_id``.
-
-    >>> id_column("pipeline"), id_column("source")
-    ('pipeline_id', 'source')
-    """
-    plural = {column for table in RECORDS for column in TABLES[table].names}
-    return f"{name}_id" if name not in plural and f"{name}_id" in plural else name
-
-
-def _values(value: object) -> tuple[object, ...]:
-    """Return one value, or each of several."""
-    several = isinstance(value, Iterable) and not isinstance(value, str)
-    return tuple(value) if several else (value,)  # type: ignore[arg-type]

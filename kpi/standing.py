@@ -52,10 +52,7 @@ def standing(
     deals = deals.join(own, on=["funnel", "stage_id"], how="left")
     stated = nw.when(~nw.col("staged")).then(nw.col("outcome"))
     deals = engine.store(
-        deals.with_columns(
-            outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open")),
-            was=nw.coalesce(nw.col("outcome"), nw.lit("open")),
-        )
+        deals.with_columns(outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open")))
     )
     deals = _dated(deals, own, history)
     future = (nw.col("outcome") != "open") & (nw.col("closed_day") > last_day)
@@ -65,14 +62,23 @@ def standing(
         rank=nw.when(~future).then(nw.col("rank")),
     )
     closed = nw.col("outcome") != "open"
-    kept = closed | (nw.col("was") == "open") | nw.col("redated")
+    kept = closed | (nw.col("today") == "open") | nw.col("redated")
     return deals.with_columns(
         closed_day=nw.when(closed).then(nw.col("closed_day")),
         closed_s=nw.when(closed).then(nw.col("closed_day") * DAY),
         closed_at=nw.when(closed & ~nw.col("staged")).then(nw.col("closed_at")),
         lost_reason=nw.when(nw.col("outcome") == "lost").then(nw.col("lost_reason")),
         **{name: nw.when(kept).then(nw.col(name)) for name in CLOSE},
-    ).drop("stage_outcome", "history_day", "staged", "redated", "was")
+    ).drop("stage_outcome", "history_day", "staged", "redated", "today")
+
+
+def standing_today(deals: nw.LazyFrame, stages: nw.LazyFrame) -> nw.LazyFrame:
+    """Add ``today``: the outcome as the data has it, before anything is taken back."""
+    own = stages.filter(nw.col("object") == "deal")
+    own = own.select("funnel", "stage_id", stage_outcome=nw.col("outcome"))
+    told = nw.coalesce(nw.col("outcome"), nw.col("stage_outcome"), nw.lit("open"))
+    joined = deals.join(own, on=["funnel", "stage_id"], how="left")
+    return joined.with_columns(today=told).drop("stage_outcome")
 
 
 def _dated(deals: nw.LazyFrame, own: nw.LazyFrame, history: nw.LazyFrame) -> nw.LazyFrame:

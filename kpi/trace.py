@@ -108,8 +108,8 @@ def trace(
     snapshot : Snapshot
         Its filters, definitions and as-of date are written into the SQL. Of a rewound snapshot (or
         wherever something is recorded after the as-of date) its own tables are the ground
-        (``snapshot.deals.to_pandas()``, ...): SQL does not rewind. Otherwise those read from the
-        source are.
+        (``snapshot.deals.to_pandas()``, ...): SQL does not rewind, but for that of
+        `kpi.pipeline_changes`. Otherwise those read from the source are.
     name : str
         A KPI of the catalogue.
     period : str, optional
@@ -118,7 +118,9 @@ def trace(
     since, until : date or ISO text, optional
         First and last day of the cell, in place of `period`.
     stage : str, optional
-        Stage (id or label) of a KPI that has one row a stage.
+        Stage (id or label) of a KPI that has one row a stage; where it has one row a move, ``to``
+        says where from there: a stage, ``"won"`` or ``"lost"``. Where it has one row a month,
+        ``month`` says which (default: the last).
     **filters
         Options of the KPI (``basis="cohort"``, ``deal_type=None``, ...), and columns to narrow by
         as `Snapshot.where` does (``source="event"``); for KPIs of customers, columns of accounts.
@@ -159,10 +161,11 @@ def trace(
     one = asked(snapshot, name, period=period, since=since, until=until, stage=stage, given=filters)
     says = shown(one, name)
     written = assemble(one.ask, writer.write(one.ask), COMMON)
-    with Database(ground(one.snapshot, written.tables)) as database:
+    tables = ground(one.snapshot, written.tables, rewinds=writer.rewinds)
+    with Database(tables) as database:
         result = database.one(written.sql)
         rows = database.rows(written)
-        out = left_out(database, written, one, writer.about)
+        out = left_out(database, written, one, writer.about, listed=writer.rewinds)
     counted = rows["numerator"] | rows["denominator"]
     return Trace(
         name=name,

@@ -16,6 +16,9 @@ OPEN = ("S1", "S2", "S3")
 PAYERS = {"a0": "p0", "a1": "p0", "a2": "p1"}
 ACCOUNTS = pd.DataFrame(PAYERS.items(), columns=["account_id", "billing_account_id"])
 SOURCES = ("event", "referral", "website")
+DEAL = ("deal_id", "stage_id", "source", "lead_id", "created_at", "closed_at", "amount")
+DEAL += ("close_date",)
+CHANGE = ("object", "record_id", "stage_id", "changed_at", "close_date")
 Frames = dict[str, pd.DataFrame]
 
 
@@ -108,6 +111,32 @@ def walks(draw: st.DrawFn, last_day: int = 180) -> list[tuple[int, str]]:
 
 
 @st.composite
+def expectations(draw: st.DrawFn, moves: int) -> tuple[list[int | None], bool]:
+    """Draw in how many days a deal was expected to close, at each move; whether history records it."""
+    ahead = st.lists(st.one_of(st.none(), st.integers(-5, 90)), min_size=moves, max_size=moves)
+    return draw(ahead), draw(st.booleans())
+
+
+def expect(
+    row: dict[str, Any],
+    moved: Sequence[dict[str, Any]],
+    drawn: tuple[Sequence[int | None], bool],
+) -> None:
+    """Give a deal its expected closing days as they moved; a closed one has the day it closed."""
+    ahead, recorded = drawn
+    days = [
+        None if days is None else change["changed_at"].normalize() + pd.Timedelta(days=days)
+        for change, days in zip(moved, ahead, strict=True)
+    ]
+    if row["closed_at"] is not None:
+        days[-1] = row["closed_at"].normalize()
+    row["close_date"] = next((at for at in reversed(days) if at is not None), None)
+    if recorded:
+        for change, at in zip(moved, days, strict=True):
+            change["close_date"] = at
+
+
+@st.composite
 def companies(draw: st.DrawFn, at_least: int = 0) -> Frames:
     """Draw a whole small company: leads, deals with history, subscriptions, accounts."""
     sources = st.sampled_from([*SOURCES, None])
@@ -119,21 +148,21 @@ def companies(draw: st.DrawFn, at_least: int = 0) -> Frames:
             walk = draw(walks())
             shifted = [(min(born + at, 180), stage) for at, stage in walk]
             row, moved = deal_rows(f"from-{i}", shifted, source, f"lead-{i}")
+            expect(row, moved, draw(expectations(len(moved))))
             deal_list.append(row)
             changes += moved
         lead_rows.append({"lead_id": f"lead-{i}", "created_at": day(born), "source": source})
     for i in range(draw(st.integers(at_least, 6))):
         row, moved = deal_rows(f"direct-{i}", draw(walks()), draw(sources), None)
+        expect(row, moved, draw(expectations(len(moved))))
         deal_list.append(row)
         changes += moved
+    owners = ["o1" if i % 2 else "o2" for i in range(len(deal_list))]
     return {
         "stages": stages(),
         "leads": _frame(lead_rows, ["lead_id", "created_at", "source"]),
-        "deals": _frame(
-            deal_list,
-            ["deal_id", "stage_id", "source", "lead_id", "created_at", "closed_at", "amount"],
-        ).assign(owner_id=["o1" if i % 2 else "o2" for i in range(len(deal_list))]),
-        "history": _ordered(_frame(changes, ["object", "record_id", "stage_id", "changed_at"])),
+        "deals": _frame(deal_list, DEAL).assign(owner_id=owners),
+        "history": _ordered(_frame(changes, CHANGE)),
         "subscriptions": draw(subscriptions(at_least)),
         "accounts": pd.DataFrame(
             {
@@ -263,6 +292,12 @@ def known_at(frames: Mapping[str, pd.DataFrame], last: pd.Timestamp) -> Frames:
     deals = frames["deals"][frames["deals"]["created_at"] < end].copy()
     stood = history.groupby("record_id")["stage_id"].last()
     deals["stage_id"] = deals["deal_id"].map(stood)
+    recorded = frames["history"].dropna(subset="close_date")
+    expected = history.dropna(subset="close_date").groupby("record_id")["close_date"].last()
+    told = deals["deal_id"].isin(recorded["record_id"])
+    # what nobody recorded stands as it is now; the day a deal closed was not known before
+    as_now = deals["close_date"].mask(deals["closed_at"] >= end)
+    deals["close_date"] = as_now.mask(told, expected.reindex(deals["deal_id"]).to_numpy())
     deals["closed_at"] = deals["closed_at"].where(deals["closed_at"] < end)
     lines = frames["subscriptions"]
     lines = lines[lines["starts_on"] < end].copy()
@@ -305,7 +340,7 @@ def ways(frames: Frames) -> dict[str, list[tuple[int, str]]]:
 
 def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(columns))
-    moments = [c for c in columns if c.endswith(("_at", "_on"))]
+    moments = [c for c in columns if c.endswith(("_at", "_on", "_date"))]
     return frame.astype(dict.fromkeys(moments, "datetime64[us]"))
 
 

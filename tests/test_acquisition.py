@@ -10,6 +10,7 @@ from kpi import TableError
 from kpi.acquisition.cost import cac, cost_per_lead, sales_marketing_cost
 from kpi.acquisition.magic_number import magic_number
 from kpi.acquisition.spend import monthly_costs
+from kpi.deals.value import value_won
 from kpi.stats.poisson import mover_limits, per_event, poisson
 
 PARTS = ["labour", "commissions", "advertising", "tools", "other"]
@@ -237,6 +238,36 @@ def test_a_customer_counts_once_on_its_first_win():
     assert "2 without an account" in table["note"].iloc[1]
     assert table["note"].iloc[2].startswith("no_denominator: no new customers")
     assert cac(snap, every="month", deal_type=None)["n"].tolist() == [1, 4, 0]
+
+
+@pytest.mark.parametrize(
+    ("before", "starts_on", "mrr", "expected"),
+    [
+        pytest.param("new", "2026-05-10", 10, 1, id="line from the winning day on"),
+        pytest.param("new", "2026-05-09", 10, 0, id="line that began the day before"),
+        pytest.param("new", "2025-02-01", 0, 1, id="a line that brought in nothing"),
+        pytest.param("expansion", "2026-05-20", 10, 0, id="first win was an expansion"),
+    ],
+)
+def test_who_was_a_customer_before_is_no_new_one(before, starts_on, mrr, expected):
+    """The same definition counts in CAC and in the value won; the other account is always new."""
+    deals = wins(("2026-05-10", "A"), ("2026-05-12", "A"), ("2026-05-15", "B"))
+    deals["deal_type"] = [before, "new", "new"]
+    accounts = pd.DataFrame({"account_id": ["A", "site"], "billing_account_id": ["A", "A"]})
+    line = lines(("site", mrr, starts_on, "2026-06-01"))
+    frames = {"costs": SPENT, "deals": deals, "accounts": accounts, "subscriptions": line}
+    snap = snapshot(frames)
+    assert one(cac(snap))["n"] == 1 + expected
+    assert one(value_won(snap))["new_logos"] == 1 + expected
+
+
+def test_the_first_of_several_won_that_day_is_the_first_of_the_kind():
+    """An expansion won on the same day does not unmake a new customer."""
+    deals = wins(("2026-05-10", "A"), ("2026-05-10", "A"), ("2026-05-10", "A"))
+    deals["deal_type"] = ["expansion", "new", "new"]
+    snap = snapshot({"costs": SPENT, "deals": deals})
+    assert one(cac(snap))["n"] == 1
+    assert one(value_won(snap))["new_logos"] == 1
 
 
 def test_lagged_costs_are_those_of_the_median_cycle_before():

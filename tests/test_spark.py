@@ -21,6 +21,12 @@ pytestmark = [
 ZONES = ("America/New_York", "UTC")
 
 
+@pytest.fixture(autouse=True)
+def one_quarter(monkeypatch):
+    """Slippage rewinds once a quarter, which takes long on Spark: one stands for its four."""
+    monkeypatch.setattr("kpi.pipeline.slippage.POOLED", 1)
+
+
 @pytest.fixture(scope="module")
 def spark():
     """One small local session for the whole module; what is compiled for millions of rows is off."""

@@ -14,17 +14,8 @@ from kpi.tracing.statement import Statement, Step, assemble
 
 # KPIs without SQL yet: this list can only shrink
 WITHOUT_SQL = {
-    "appointments",
-    "cac_payback",
-    "clv_to_cac",
-    "coverage",
-    "lifetime_value",
-    "magic_number",
     "pipeline_changes",
-    "quota_attainment",
-    "retention_curve",
     "sales_velocity",
-    "seller_minimums",
     "slippage",
     "stage_outlook",
     "transition_matrix",

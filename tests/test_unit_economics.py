@@ -25,7 +25,10 @@ SOLD = pd.DataFrame(
         "margin": [2400, 3000, 4200, None, 108_000],
     }
 )
-LINES = lines(*((name, 500, "2024-01-10", None) for name in ("A", "B", "C", "D", "E")))
+LINES = lines(
+    *((name, 500, f"2026-{month:02}-25", None) for name, month in zip("ABCD", (2, 3, 4, 6), strict=True)),
+    ("E", 500, "2024-01-10", None),
+)
 
 
 def one(table):

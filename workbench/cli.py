@@ -11,9 +11,11 @@ import typer
 
 import connectors
 from connectors import ConnectorError, Store
-from kpi import TableError, catalogue, explain
+from kpi import TableError
 from workbench.answer import answer
 from workbench.crm import check_crm, serve, sync
+from workbench.numbers import kpis, show_board, show_trace
+from workbench.options import AsOf, Data, MappingFile
 from workbench.report.notebook import NOTEBOOKS, SAMPLES, run_notebook
 from workbench.report.privacy import PrivateContentError
 from workbench.report.static_page import NotebookError, render
@@ -26,9 +28,6 @@ app = typer.Typer(
     help="Plan sales backwards from a target, on your own CRM data.",
 )
 
-Data = Annotated[Path, typer.Option(help="Folder of canonical tables, export folder, or store.")]
-MappingFile = Annotated[Path | None, typer.Option(help="Mapping file of a foreign export.")]
-AsOf = Annotated[str | None, typer.Option(help="Last day that counts as known, like 2026-11-01.")]
 Out = Annotated[Path, typer.Option(help="Where the page is written.")]
 
 
@@ -143,13 +142,9 @@ app.command()(sync)
 app.command("sandbox")(serve)
 
 
-@app.command()
-def kpis(name: Annotated[str | None, typer.Argument(help="A KPI to explain.")] = None) -> None:
-    """List every KPI, or explain one."""
-    if name is None:
-        typer.echo(catalogue()[["name", "question", "unit", "basis"]].to_string(index=False))
-    else:
-        typer.echo(str(explain(name)))
+app.command()(kpis)
+app.command("board")(show_board)
+app.command("trace")(show_trace)
 
 
 @app.command()

@@ -5,6 +5,7 @@ The store has no ids of changes. Those that matter are few, so they are remember
 
 import pandas as pd
 
+from connectors.among import among
 from connectors.salesforce.records.columns import field, instants, live
 from connectors.salesforce.records.stages import StageNames
 
@@ -60,9 +61,9 @@ class Order:
             return [], sorted(records)
         noted = pd.concat(self._noted).sort_values("id").drop_duplicates(ENTERED, keep="last")
         self._noted = [noted]
-        rows = held[held["record_id"].isin(records)].merge(noted, on=ENTERED, how="left")
+        rows = held[among(held["record_id"], records)].merge(noted, on=ENTERED, how="left")
         open_ = rows["id"].isna() & rows.duplicated(ENTERED[:2], keep=False)
         left = rows.loc[open_, "record_id"].unique()
-        known = rows[~rows["record_id"].isin(left)]
+        known = rows[~among(rows["record_id"], left)]
         ordered = known.sort_values([*ENTERED[:2], "id"])[ENTERED]
         return [ordered], sorted(left)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from connectors.among import among
 from connectors.resumable import Resumable
 from connectors.salesforce.context import KINDS, Kind, Org
 from connectors.salesforce.order import ENTERED, Order
@@ -116,7 +117,7 @@ class Saver:
     ) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
         """Return the rows that records became, and those that became none."""
         frame = self._rows(kind, raw)
-        left = raw["Id"][~raw["Id"].isin(frame.iloc[:, 0])]
+        left = raw["Id"][~among(raw["Id"], frame.iloc[:, 0])]
         return {kind.table: frame}, {kind.table: sorted(set(left))}
 
     def let_go(self, kind: Kind, ids: Iterable[str]) -> None:
@@ -166,7 +167,7 @@ class Saver:
             fields = self.org.wanted["OpportunityHistory"].fields
             told = of_ids(self.org.client, "OpportunityHistory", fields, "OpportunityId", left)
             ordered = [*ordered, self._past("OpportunityHistory", told)[ENTERED]]
-        return pd.concat([held[~held["record_id"].isin(twice)], *ordered], ignore_index=True)
+        return pd.concat([held[~among(held["record_id"], twice)], *ordered], ignore_index=True)
 
     def _past(self, name: str, raw: pd.DataFrame) -> pd.DataFrame:
         if name == "OpportunityHistory":
@@ -233,7 +234,7 @@ class Saver:
         if len(self._seen) > 1:
             self._seen = [pd.concat(self._seen).groupby(level=0).max()]
         known = self._seen[0] if self._seen else pd.Series(dtype=INSTANT)
-        known = known[known.index.isin(ids)]
+        known = known[among(known.index.to_series(), ids)]
         left = set(ids) - set(known.index)
         if self.has_all_conversions or not left:
             return known

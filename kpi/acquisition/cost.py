@@ -183,13 +183,14 @@ def cac(
 ) -> pd.DataFrame:
     """Customer acquisition cost: sales and marketing cost over the new customers won.
 
-    A new customer is a paying account (billing account) on the day of its first won deal; a won
-    deal without an account is taken as a customer of its own, and the note says how many are.
+    A new customer is a paying account (billing account) on the day of its first won deal of any
+    kind, where that is new business and no recurring line of it began before; a won deal without an
+    account is taken as a customer of its own, and the note says how many are.
 
     Parameters
     ----------
     snapshot : Snapshot
-        Needs tables costs and deals; accounts tells who pays.
+        Needs tables costs and deals; accounts tells who pays, subscriptions who was a customer.
     by : "channel", optional
         A channel's own costs over the customers whose first deal came from a lead of it.
     every : {"month", "quarter", "year"}, optional
@@ -198,7 +199,7 @@ def cac(
         Hold the customers against the costs spent earlier by the median `cycle_days`, in whole
         months.
     deal_type : {"new", "expansion", "renewal"} or None
-        Deals whose first makes a customer; None: any.
+        Kind of business that makes a customer; None: any.
     allocation, level
         As in `cost_per_lead`.
 
@@ -236,7 +237,8 @@ def cac(
     snapshot.need("costs", "deals", of="cac")
     groups = by_channel(snapshot, by, every, of="cac")
     logos = new_logos(snapshot, deal_type, groups.columns)
-    logos = logos.assign(month=[month_index(day) for day in logos["day"]], events=1)
+    months = {day: month_index(day) for day in logos["day"].unique()}
+    logos = logos.assign(month=logos["day"].map(months).astype("int64"), events=1)
     counted = logos.groupby([*groups.columns, "month"], dropna=False, as_index=False)[
         ["events", "alone"]
     ].sum()
@@ -294,12 +296,12 @@ ENTRIES = (
     Entry(
         cac,
         question="What does a new customer cost us?",
-        formula="sales and marketing cost / new customers won (first won new deal of a payer)",
+        formula="sales and marketing cost / new customers won (payers whose first won deal is new business)",
         unit="reporting currency",
         basis="the period's cost and first wins (default: the last twelve whole months)",
         interval="cost over the exact limits of the Poisson count of customers (inverted)",
         options="lagged=True: costs earlier by the median cycle; by='channel'; allocation; deal_type",
-        needs="costs, deals (accounts: who pays)",
+        needs="costs, deals (accounts: who pays; subscriptions: who was a customer)",
         benchmark="winning a customer costs about 5 times keeping one (rule of thumb)",
         source="Top MSP KPIs: sales and marketing; Moving Your KPI Levers Into Alignment 2023",
         caveats="With long cycles the period's customers were paid for earlier: see lagged.",

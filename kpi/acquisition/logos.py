@@ -1,10 +1,11 @@
-"""New customers: each paying account on the day of its first won deal."""
+"""New customers: each paying account on the day of its first won deal, what it bought, and from where."""
 
 from collections.abc import Sequence
 
 import narwhals as nw
 import pandas as pd
 
+from kpi.deals.first_wins import first_wins
 from kpi.deals.win_rate import of_type
 from kpi.engine import collect
 from kpi.snapshot import Snapshot
@@ -14,12 +15,12 @@ from kpi.tables import TABLES
 def new_logos(
     snapshot: Snapshot, deal_type: str | None = "new", columns: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """One row per customer won.
+    """One row per customer won, as `kpi.deals.first_wins` tells who is new.
 
     Parameters
     ----------
     deal_type : {"new", "expansion", "renewal"} or None
-        Deals whose first makes a customer; None: any.
+        Kind of business that makes a customer; None: any.
     columns : sequence of str
         Columns of deals, or of leads (of the lead it came from), of the first won deal; of several
         won that day, the one with the lowest id.
@@ -31,17 +32,8 @@ def new_logos(
         customer of its own), and sums over the deals won that day: ``mrr`` and ``priced`` (how
         many state it), ``amount`` and ``margin`` of those that state both.
     """
-    payers = snapshot.accounts.lazy().select("account_id", payer=nw.col("billing_account_id"))
-    won = of_type(snapshot, deal_type).filter(
-        nw.col("outcome") == "won", ~nw.col("closed_day").is_null()
-    )
-    won = won.join(payers, on="account_id", how="left").with_columns(
-        payer=nw.coalesce("payer", "account_id"),
-        single=nw.when(nw.col("account_id").is_null()).then(nw.col("deal_id")),
-    )
     customer = ["payer", "single"]
-    first = won.with_columns(first=nw.col("closed_day").min().over(*customer))
-    first = first.filter(nw.col("closed_day") == nw.col("first"))
+    first = first_wins(snapshot, deal_type).filter(~nw.col("first_day").is_null())
     both = ~nw.col("margin").is_null() & ~nw.col("amount").is_null()
     nothing = nw.lit(0.0)
     logos = (
@@ -56,7 +48,7 @@ def new_logos(
             nw.col("deal_id").min(),
             nw.col("mrr").sum(),
             nw.col("priced").sum(),
-            day=nw.col("first").min(),
+            day=nw.col("first_day").min(),
             amount=nw.col("sold").sum(),
             margin=nw.col("kept").sum(),
         )
@@ -64,6 +56,8 @@ def new_logos(
             alone=nw.when(nw.col("single").is_null()).then(nw.lit(0)).otherwise(nw.lit(1))
         )
     )
+    if not columns:
+        return _sorted(logos, [])
     of_deals = [name for name in columns if name in TABLES["deals"].names]
     of_leads = [name for name in columns if name not in of_deals]
     origin = snapshot.deals.lazy().select(
@@ -72,6 +66,11 @@ def new_logos(
     origins = snapshot.leads.lazy().select(*of_leads, from_id=nw.col("lead_id"))
     logos = logos.join(origin, left_on="deal_id", right_on="first_id", how="left")
     logos = logos.join(origins, left_on="came", right_on="from_id", how="left")
+    return _sorted(logos, columns)
+
+
+def _sorted(logos: nw.LazyFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Collect them in the order of their deals, so that sums are the same every time."""
     wanted = ["day", "alone", "mrr", "priced", "amount", "margin"]
     found = collect(logos.select(*columns, *wanted, id=nw.col("deal_id")))
     found = found.astype({"day": "int64", "alone": "int64", "priced": "int64"})

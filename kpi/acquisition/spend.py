@@ -10,8 +10,9 @@ import narwhals as nw
 import pandas as pd
 
 from kpi.engine import collect
+from kpi.filters import id_column
 from kpi.periods import Every, check_every, day_number, from_day, month_start, period_start
-from kpi.snapshot import Snapshot, id_column
+from kpi.snapshot import Snapshot
 from kpi.tables import TABLES, TableError
 
 CATEGORIES = TABLES["costs"].column("category").values
@@ -112,7 +113,9 @@ def counted_months(
         months = range(last - YEAR + 1, last + 1)
     else:
         check_every(every)
-        months = range(min(known) + lag if known else last + 1, last + 1)
+        begin = min(known) + lag if known else last + 1
+        since = month_index(day_number(snapshot.since)) if snapshot.since else begin
+        months = range(max(begin, since), last + 1)
     fiscal = snapshot.definitions.fiscal_year_start
     rows = [
         {

@@ -221,7 +221,7 @@ def _mean(won: pd.DataFrame, column: str) -> float:
 
 def _limits(row: dict[str, float], won: pd.DataFrame, level: float) -> tuple[float, float]:
     """Limits of win rate x average deal / days: what one opportunity is worth a day."""
-    random = np.random.Generator(np.random.PCG64(SEED))
+    random = np.random.default_rng(SEED)
     rate = random.beta(row["x"] + 0.5, row["n"] - row["x"] + 0.5, DRAWS)
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = rate * _ratios(random, won)

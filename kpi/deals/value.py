@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from kpi.deals.first_wins import first_wins
 from kpi.deals.money import one, totals, with_undated
 from kpi.deals.win_rate import OWNER_NOTE, of_type
 from kpi.entry import Entry
@@ -30,10 +31,10 @@ def value_won(
 ) -> pd.DataFrame:
     """Value of the deals won, with its margin, term, and what came from new customers.
 
-    A deal is of a new customer where it is the first that its paying account won and no
-    subscription of that account began before; any other deal of new or expansion business is sold
-    to an existing customer. Without a company a deal is taken for a new customer's, and counted in
-    ``note``.
+    A deal of new business is of a new customer where it is the first, of any kind, that its paying
+    account won, and no recurring line of that account began before; any other deal of new or
+    expansion business is sold to an existing customer. Without a company a deal is taken for a new
+    customer's, and counted in ``note``.
 
     Parameters
     ----------
@@ -105,30 +106,10 @@ def value_won(
 
 
 def with_new_logos(snapshot: Snapshot, deals: nw.LazyFrame) -> nw.LazyFrame:
-    """Add ``new_logo``: whether a deal won is the first of a customer who was none before."""
-    payers = snapshot.accounts.lazy().select("account_id", payer=nw.col("billing_account_id"))
-
-    def paid(frame: nw.LazyFrame) -> nw.LazyFrame:
-        told = frame.join(payers, on="account_id", how="left")
-        return told.with_columns(payer=nw.coalesce("payer", "account_id"))
-
-    wins = snapshot.deals.lazy().filter(nw.col("outcome") == "won", ~nw.col("account_id").is_null())
-    wins = paid(wins.select("account_id", "deal_id", "closed_day"))
-    began = paid(snapshot.subscriptions.lazy().select("account_id", "starts_on_day"))
-    days = wins.group_by("payer").agg(first_day=nw.col("closed_day").min())
-    first = wins.join(days, on="payer").filter(
-        nw.col("first_day").is_null() | (nw.col("closed_day") == nw.col("first_day"))
-    )
-    first = first.group_by("payer", "first_day").agg(first_deal=nw.col("deal_id").min())
-    live = began.group_by("payer").agg(live_day=nw.col("starts_on_day").min())
-    first = first.join(live, on="payer", how="left")
-    before = nw.coalesce(nw.col("live_day") < nw.col("first_day"), nw.lit(value=False))
-    first = first.filter(~before).select(deal_id=nw.col("first_deal"), fresh=nw.lit(1))
-    told = deals.join(first, on="deal_id", how="left")
-    new = (nw.col("deal_type") == "new") & (
-        nw.col("account_id").is_null() | ~nw.col("fresh").is_null()
-    )
-    return told.with_columns(new_logo=new & (nw.col("outcome") == "won")).drop("fresh")
+    """Add ``new_logo``: whether a customer was won with the deal (`first_wins`)."""
+    first = first_wins(snapshot).group_by("payer", "single").agg(nw.col("deal_id").min())
+    told = deals.join(first.select("deal_id", fresh=nw.lit(1)), on="deal_id", how="left")
+    return told.with_columns(new_logo=~nw.col("fresh").is_null()).drop("fresh")
 
 
 def _sums(won: nw.Expr) -> dict[str, nw.Expr]:

@@ -117,7 +117,9 @@ def win_rate(
     if every is not None:
         return groups.finish(result.assign(cohort=np.nan), ["cohort"])
     cohort = _by_cohort(groups, deals, level, horizon_days)
-    return groups.finish(_beside(result, groups.keys, cohort), ["cohort"])
+    both = _beside(result, groups.keys, cohort)
+    note = _warned(both) if weight == "count" else both["note"]
+    return groups.finish(both.assign(note=note), ["cohort"])
 
 
 def _check(basis: str, weight: str) -> None:
@@ -173,6 +175,16 @@ def _beside(result: pd.DataFrame, keys: list[str], cohort: pd.DataFrame) -> pd.D
         return result.assign(cohort=np.nan if value is None else value)
     beside = cohort[[*keys, "value"]].rename(columns={"value": "cohort"})
     return result.merge(beside.astype({"cohort": "float64"}), on=keys, how="left")
+
+
+def _warned(both: pd.DataFrame) -> list[str]:
+    """Say where the rate of the deals closed is not that of the deals created: the quick ones differ."""
+    apart = (both["cohort"] < both["low"]) | (both["cohort"] > both["high"])
+    said = [f"of the deals created {rate:.0%} are won" for rate in both["cohort"]]
+    return [
+        joined(note, words if off else "")
+        for note, words, off in zip(both["note"], said, apart, strict=True)
+    ]
 
 
 def _by_period_closed(groups: Groups, deals: nw.LazyFrame, level: float) -> pd.DataFrame:

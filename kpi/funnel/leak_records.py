@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from kpi.engine import collect
+from kpi.filters import id_column
 from kpi.funnel.climbs import climbs, placed
 from kpi.funnel.moves import stages_of
 from kpi.periods import as_date, day_number
 from kpi.result import Groups
-from kpi.snapshot import Snapshot, id_column
+from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 
 

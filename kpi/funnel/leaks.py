@@ -8,13 +8,14 @@ import pandas as pd
 
 from kpi.cohorts import durations
 from kpi.engine import collect
+from kpi.filters import id_column
 from kpi.funnel.climbs import climbs, placed
 from kpi.funnel.leak_cost import Finding, cost_of
 from kpi.funnel.leak_tests import Comparison, comparisons, strongest
 from kpi.funnel.moves import stages_of
 from kpi.periods import Every, as_date, check_every, day_number, from_day, month_start, starts
 from kpi.result import FEW, Groups, joined
-from kpi.snapshot import Snapshot, id_column
+from kpi.snapshot import Snapshot
 from kpi.stats.discovery import q_values
 from kpi.stats.intervals import check_level
 from kpi.tables import TableError

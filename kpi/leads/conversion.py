@@ -77,7 +77,7 @@ def lead_conversion(
     groups = Groups(snapshot, "leads", by, every)
     leads = _until(snapshot, to)
     if basis == "cohort":
-        followed = groups.add_period(followed_leads(snapshot, leads), "created_day")
+        followed = followed_leads(snapshot, groups.add_period(leads, "created_day"))
         counted = durations(snapshot, followed, groups.keys, start="created_day", end="end")
         horizon = horizon_of(snapshot, horizon_days)
         return groups.finish(incidence(counted, groups.keys, level=level, horizon_days=horizon))
@@ -122,16 +122,17 @@ def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
         .select("stage_id")
         .unique()
     )
+    now_lost = lost.with_columns(lost_now=nw.lit(value=True))
+    leads = leads.join(now_lost, on="stage_id", how="left")
+    asked = leads.filter(~nw.col("lost_now").is_null()).select(record_id=nw.col("lead_id"))
+    history = snapshot.history.lazy().filter(nw.col("object") == "lead")
     recorded = (
-        moves(snapshot.history.lazy().filter(nw.col("object") == "lead"))
+        moves(history.join(asked, on="record_id", how="semi"))
         .join(lost, on="stage_id", how="semi")
         .group_by("record_id")
         .agg(nw.col("changed_day").max().alias("lost_day"))
     )
-    now_lost = lost.with_columns(lost_now=nw.lit(value=True))
-    leads = leads.join(now_lost, on="stage_id", how="left").join(
-        recorded, left_on="lead_id", right_on="record_id", how="left"
-    )
+    leads = leads.join(recorded, left_on="lead_id", right_on="record_id", how="left")
     dropped = ~nw.col("lost_now").is_null()
     ended = nw.when(dropped).then(nw.coalesce("lost_day", "updated_day"))
     end = nw.coalesce(nw.col("converted_day"), ended)

@@ -35,7 +35,7 @@ def open_deals(snapshot: Snapshot, columns: Sequence[str], deal_type: str | None
     """
     deals = of_type(snapshot, deal_type).filter(nw.col("outcome") == "open")
     deals = deals.select(dict.fromkeys([*columns, *USED, "close_date_day"]))
-    history = snapshot.history.lazy().filter(nw.col("object") == "deal")
+    history = of_deals(snapshot, deals)
     entered = (
         moves(history)
         .join(
@@ -66,10 +66,16 @@ def closing_days(snapshot: Snapshot, deals: nw.LazyFrame) -> nw.LazyFrame:
     Where history never recorded one, the deal's own. A deal that has closed since, without such
     history, has none: what it says now is when it did close.
     """
-    history = snapshot.history.lazy().filter(nw.col("object") == "deal")
+    history = of_deals(snapshot, deals).filter(~nw.col("close_date_day").is_null())
     dated = last_value(history, "close_date_day").rename({"then": "dated"})
     joined = deals.join(dated, left_on="deal_id", right_on="record_id", how="left")
     return joined.with_columns(closes=nw.coalesce("dated", "close_date_day")).drop("dated")
+
+
+def of_deals(snapshot: Snapshot, deals: nw.LazyFrame) -> nw.LazyFrame:
+    """Return the history of some deals: what orders changes need not sort all of it."""
+    history = snapshot.history.lazy().filter(nw.col("object") == "deal")
+    return history.join(deals.select(record_id=nw.col("deal_id")), on="record_id", how="semi")
 
 
 def at_least_one(snapshot: Snapshot, deal_type: str | None) -> bool:

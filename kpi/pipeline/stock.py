@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from kpi.deals.win_rate import of_type
 from kpi.engine import collect
 from kpi.entry import Entry
 from kpi.periods import Every
@@ -107,26 +108,35 @@ def lacking_deals(then: Snapshot, deals: pd.DataFrame, deal_type: str | None) ->
     return "" if some else "not enough data: no deals"
 
 
+def open_value(
+    snapshot: Snapshot, *, deal_type: str | None = "new", level: float = 0.95
+) -> pd.DataFrame:
+    """Value and number of the open deals as `open_pipeline` counts them: one look, no ages."""
+    snapshot.need("deals", of="open_pipeline")
+    check_level(level)
+    deals = of_type(snapshot, deal_type).filter(nw.col("outcome") == "open")
+    found = collect(deals.select("amount"))
+    return pd.DataFrame([_worth(found, "amount", lacking_deals(snapshot, found, deal_type))])
+
+
 def _stock(part: pd.DataFrame, of: str, today: int, lacking: str) -> dict[str, object]:
-    value, n, x = total(part[of]), len(part), int(part[of].notna().sum())
-    if not n and not lacking:
-        value = 0.0
-    bare = f"not enough data: no open deal has its {of}" if n and not x else ""
-    note = joined(lacking, bare, f"{n - x:,} without {of} left out" if 0 < x < n else "")
     stuck = part[part["stalled"].astype("bool")]
-    return {
-        "value": value,
-        "low": np.nan,
-        "high": np.nan,
-        "x": x,
-        "n": n,
-        "note": note,
+    return _worth(part, of, lacking) | {
         "age_days": part["age"].median(),
         "stage_age_days": part["stage_age"].median(),
         "stalled": len(stuck),
         "stalled_value": total(stuck[of]) if len(stuck) else 0.0,
         "overdue": int((part["closes_day"] < today).sum()),
     }
+
+
+def _worth(part: pd.DataFrame, of: str, lacking: str) -> dict[str, object]:
+    value, n, x = total(part[of]), len(part), int(part[of].notna().sum())
+    if not n and not lacking:
+        value = 0.0
+    bare = f"not enough data: no open deal has its {of}" if n and not x else ""
+    note = joined(lacking, bare, f"{n - x:,} without {of} left out" if 0 < x < n else "")
+    return {"value": value, "low": np.nan, "high": np.nan, "x": x, "n": n, "note": note}
 
 
 def _by_stage(groups: Groups, result: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from kpi.result import Groups
 from kpi.snapshot import Snapshot
 
 Days = tuple[int, int]
+ABOUT = {"stages", "deals", "history", "rates"}
+"""Tables that tell how deals stood; filters may be about leads."""
 
 
 def rewinder(snapshot: Snapshot) -> Callable[[int], Snapshot]:
@@ -23,7 +25,8 @@ def rewinder(snapshot: Snapshot) -> Callable[[int], Snapshot]:
     A deal that has changed hands since must be found at the start as well, so the start is not
     filtered; the deals looked at are those that pass the filters at the end.
     """
-    whole, kept = replace(snapshot, filters={}), dict[int, Snapshot]()
+    present = snapshot.present if snapshot.filters else snapshot.present & ABOUT
+    whole, kept = replace(snapshot, filters={}, present=present), dict[int, Snapshot]()
 
     def to(day: int) -> Snapshot:
         if day not in kept:
@@ -48,8 +51,9 @@ def between(
         came converted. ``closes``: expected closing day.
     """
     snapshot = groups.snapshot
-    began = _stood(to(first - 1), deal_type).filter(nw.col("outcome") == "open")
-    began = began.select("deal_id", "amount", "amount_original", "closes")
+    then = to(first - 1)
+    opened = only_type(then.deals.lazy(), deal_type).filter(nw.col("outcome") == "open")
+    began = _stood(then, opened).select("deal_id", "amount", "amount_original", "closes")
     start = collect(began).rename(
         columns={"amount": "amount_0", "amount_original": "original_0", "closes": "closes_0"}
     )
@@ -57,10 +61,10 @@ def between(
     if last < snapshot.as_of_day:
         after = to(last).where(**snapshot.filters) if snapshot.filters else to(last)
     was = after.engine.frame(start[["deal_id"]].assign(was=1))
-    ended = _stood(after, deal_type, groups.columns).join(was, on="deal_id", how="left")
+    ended = only_type(after.deals.lazy(), deal_type).join(was, on="deal_id", how="left")
     seen = (nw.col("outcome") == "open") | ~nw.col("was").is_null()
     ended = ended.filter(seen | (nw.col("closed_day") >= first))
-    end = collect(ended).rename(
+    end = collect(_stood(after, ended, [*groups.columns, "was"])).rename(
         columns={"amount": "amount_1", "amount_original": "original_1", "closes": "closes_1"}
     )
     both = end.merge(start, on="deal_id", how="left").sort_values("deal_id", ignore_index=True)
@@ -69,11 +73,11 @@ def between(
     return both.astype(dict.fromkeys(numbers, "float64")).fillna({"was": 0.0})
 
 
-def _stood(then: Snapshot, deal_type: str | None, columns: Sequence[str] = ()) -> nw.LazyFrame:
-    """Deals with their expected closing day ``closes`` and whether the CRM converted them."""
+def _stood(then: Snapshot, deals: nw.LazyFrame, columns: Sequence[str] = ()) -> nw.LazyFrame:
+    """Give the deals their expected closing day ``closes`` and whether the CRM converted them."""
     raw = then.raw["deals"].filter(~nw.col("amount_original").is_null())
     given = raw.select("deal_id", given=nw.lit(1))
-    deals = only_type(then.deals.lazy(), deal_type).join(given, on="deal_id", how="left")
+    deals = deals.join(given, on="deal_id", how="left")
     used = ["deal_id", "outcome", "created_day", "closed_day", "amount", "amount_original", "given"]
     wanted = dict.fromkeys([*columns, *used])
     return closing_days(then, deals).select(*wanted, "closes")

@@ -194,7 +194,7 @@ def _weighted(
 
 def _limits(deals: pd.DataFrame, of: str, value: float, level: float) -> tuple[float, float]:
     """Limits of what the deals will bring: rates uncertain, every deal won or not."""
-    random = np.random.Generator(np.random.PCG64(SEED))
+    random = np.random.default_rng(SEED)
     places, index = np.unique(deals[["funnel", "place"]].agg(tuple, axis=1), return_inverse=True)
     first = [int(np.flatnonzero(index == i)[0]) for i in range(len(places))]
     stage = deals.iloc[first]

@@ -10,11 +10,12 @@ import pandas as pd
 from kpi.acquisition.spend import first_day, last_month, month_index
 from kpi.engine import collect
 from kpi.entry import Entry
+from kpi.filters import id_column
 from kpi.periods import Every, check_every, day_number, from_day, period_start
 from kpi.quota.lines import monthly_quotas
 from kpi.result import Groups, joined
 from kpi.rewind import last_value
-from kpi.snapshot import Snapshot, id_column
+from kpi.snapshot import Snapshot
 from kpi.stats.intervals import check_level
 from kpi.tables import TableError
 

@@ -58,6 +58,8 @@ def spans(snapshot: Snapshot, calendar: pd.DataFrame, every: Every | None) -> pd
     found = calendar.groupby(period)["month"].agg(["min", "max"]).reset_index(names="period")
     length = found["max"] - found["min"] + 1
     found = found.assign(before=found["min"] - 1, months=length)
+    if snapshot.since is not None:
+        found = found[found["period"] >= day_number(snapshot.since)].reset_index(drop=True)
     return found.rename(columns={"max": "last"})[["before", "last", "months", "period"]]
 
 
@@ -94,7 +96,7 @@ def ends(snapshot: Snapshot, every: Every | None) -> pd.DataFrame:
     if every is None:
         return pd.DataFrame([{"period": 0, "day": snapshot.as_of_day}])
     fiscal = snapshot.definitions.fiscal_year_start
-    begin = min(from_day(earliest), snapshot.as_of)
+    begin = min(max(from_day(earliest), snapshot.since or from_day(earliest)), snapshot.as_of)
     found = starts(begin, snapshot.as_of, every, fiscal)
     following = [day_number(month_start(day, check_every(every))) - 1 for day in found]
     days = np.minimum(following, snapshot.as_of_day)

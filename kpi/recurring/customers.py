@@ -206,24 +206,31 @@ def _lost(groups: Groups, days: pd.DataFrame, basis: Basis) -> pd.DataFrame:
     """
     snapshot, keys = groups.snapshot, groups.columns
     periods = snapshot.engine.frame(days)
-    here = customer_lines(snapshot, keys)
-    at_start = running(here, periods, "before_day")
-    seen = [at_start.select(*keys, "customer", "period", n=nw.lit(1))]
-    if basis == "joiners":
-        joined_in = here.join(periods, how="cross").filter(
-            nw.col("starts_on_day") > nw.col("before_day"),
-            nw.col("starts_on_day") <= nw.col("last_day"),
-        )
-        seen.append(joined_in.select(*keys, "customer", "period", n=nw.lit(0)))
-    start = nw.concat(seen).group_by(*keys, "customer", "period").agg(n=nw.col("n").max())
-    still = running(customer_lines(snapshot), periods, "last_day")
-    still = still.select("customer", "period", here=nw.lit(1)).unique()
-    both = start.join(still, on=["customer", "period"], how="left").with_columns(
-        gone=nw.when(nw.col("here").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)),
+    never, ends_on = nw.col("ends_on_day").is_null(), nw.col("ends_on_day")
+    lines = customer_lines(snapshot, keys).join(periods, how="cross")
+    lines = lines.filter(
+        nw.col("starts_on_day") <= nw.col("last_day"), never | (ends_on > nw.col("before_day"))
     )
-    counts = both.group_by(*keys, "period").agg(x=nw.col("gone").sum(), n=nw.col("n").sum())
+    was = nw.col("starts_on_day") <= nw.col("before_day")
+    still = never | (ends_on > nw.col("last_day"))
+    parts = lines.select(
+        *keys,
+        "customer",
+        "period",
+        n=nw.when(was).then(nw.lit(1)).otherwise(nw.lit(0)),
+        here=nw.when(still).then(nw.lit(1)).otherwise(nw.lit(0)),
+    )
+    both = parts.group_by(*keys, "customer", "period").agg(nw.col("n", "here").max())
+    if keys:  # gone is who is no customer at all any more
+        both = both.with_columns(here=nw.col("here").max().over("customer", "period"))
+    if basis == "start":
+        both = both.filter(nw.col("n") == 1)
+    counts = both.group_by(*keys, "period").agg(
+        here=nw.col("here").sum(), n=nw.col("n").sum(), x=nw.len()
+    )
     whole = {"x": "int64", "n": "int64", "period": "int64"}
-    return collect(counts).astype(whole).assign(daily=0.0)
+    counted = collect(counts).astype(whole | {"here": "int64"}).assign(daily=0.0)
+    return counted.assign(x=counted["x"] - counted.pop("here"))
 
 
 def _daily(groups: Groups, days: pd.DataFrame) -> pd.DataFrame:

@@ -110,7 +110,7 @@ def limits_of(
     n = len(seen)
     if n < FEWEST or not np.isfinite(stays):
         return np.nan, np.nan
-    random = np.random.Generator(np.random.PCG64(SEED))
+    random = np.random.default_rng(SEED)
     draws, size = DRAWS[plan.method], max(1, AT_ONCE // n)
     money = seen["mrr"].to_numpy()
     found = []

@@ -100,7 +100,7 @@ def _student(
 
 def _studentised(sample: Floats, draws: int, seed: int) -> Floats:
     """Draw (m* - m) / se* of resamples, those without any spread left out."""
-    random = np.random.Generator(np.random.PCG64(seed))
+    random = np.random.default_rng(seed)
     points, share = _points(sample)
     n, mean = len(sample), float(points @ share)
     centred = points - mean

@@ -97,7 +97,7 @@ def _all_alike(ratio: float, effective: float, level: float, *, share: bool) -> 
 
 def _sums(a: Floats, b: Floats, draws: int, seed: int) -> tuple[Floats, Floats]:
     """Draw the two sums of resamples."""
-    random = np.random.Generator(np.random.PCG64(seed))
+    random = np.random.default_rng(seed)
     n = len(a)
     if n > MANY:
         spread = np.cov(a, b) * n

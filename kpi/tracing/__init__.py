@@ -6,18 +6,26 @@ many share stand in `stages` and `records`; survival estimates in `survival`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from kpi.periods import Every
 from kpi.tracing import (
+    acquisition,
+    changes,
     costs,
     counts,
     customers,
     deals,
     funnel,
     leads,
+    lifetimes,
+    meetings,
+    moves,
+    pipeline,
+    quotas,
     records,
     recurring,
+    sellers,
     stages,
     values,
 )
@@ -39,24 +47,37 @@ class Writer:
         What its records are: says which are left out.
     options : tuple of str
         Options of the KPI that the SQL honours; any other is refused.
-    row : {"", "stage"}
-        ``stage`` where the KPI has one row a stage.
+    row : {"", "stage", "move", "month", "seller"}
+        ``stage`` where the KPI has one row a stage, ``move`` where it has one a stage and destination,
+        ``month`` where it has one a month of customers' time (the last is the default),
+        ``seller`` where it has one a seller and indicator.
     every : {"month", "quarter", "year"} or None
         Length of the period of a KPI that always has periods: its last whole one is the default.
+    begins : bool
+        True where a period that is over is told by the snapshot of the day before it began.
     stock : bool
         True where a past value needs the snapshot of that day (``snapshot.at(day)``).
+    rewinds : bool
+        True where the SQL itself takes back what was changed later: what was read from the source
+        is then its ground whatever the snapshot's date, and its rows list every record there is.
+    alone : callable, optional
+        Options by which the KPI gives one period alone, where all periods are slow to reckon.
     """
 
     write: Callable[[Ask], Statement]
     about: Literal["deal", "lead", "customer", "other"]
     options: tuple[str, ...] = ()
-    row: Literal["", "stage"] = ""
+    row: Literal["", "stage", "move", "month", "seller"] = ""
     every: Every | None = None
+    begins: bool = False
     stock: bool = False
+    rewinds: bool = False
+    alone: Callable[[Ask], Mapping[str, Any]] | None = None
 
 
 COHORT = ("deal_type", "horizon_days")
 KIND = ("deal_type",)
+SPEND = ("deal_type", "lagged", "allocation")
 
 WRITERS: dict[str, Writer] = {
     "leads_created": Writer(counts.leads_created, "lead", ("dedupe",)),
@@ -66,6 +87,9 @@ WRITERS: dict[str, Writer] = {
     "lead_to_customer": Writer(leads.lead_to_customer, "lead", ("of", "basis", *COHORT)),
     "lead_cycle_days": Writer(leads.lead_cycle_days, "lead", ("to",)),
     "suspects_added": Writer(counts.suspects_added, "other"),
+    "appointments": Writer(meetings.appointments, "other", ("booked",)),
+    "seller_minimums": Writer(sellers.seller_minimums, "other", KIND, row="seller"),
+    "quota_attainment": Writer(quotas.quota_attainment, "deal", ("of", "ramp")),
     "deals_created": Writer(counts.deals_created, "deal", KIND),
     "deals_won": Writer(counts.deals_won, "deal", KIND),
     "value_won": Writer(values.value_won, "deal", ("of", *KIND)),
@@ -76,10 +100,26 @@ WRITERS: dict[str, Writer] = {
     "win_rate": Writer(values.win_rate, "deal", ("basis", "weight", "no_decision", *COHORT)),
     "stage_conversion": Writer(funnel.stage_conversion, "deal", ("mode", *COHORT), row="stage"),
     "stage_leakage": Writer(funnel.stage_leakage, "deal", ("reasons", *COHORT), row="stage"),
+    "transition_matrix": Writer(moves.transition_matrix, "deal", ("smoothing", *KIND), row="move"),
+    "stage_outlook": Writer(moves.stage_outlook, "deal", ("smoothing", *KIND), row="stage"),
     "stage_days": Writer(funnel.stage_days, "deal", KIND, row="stage"),
     "cycle_days": Writer(deals.cycle_days, "deal", KIND),
+    "pipeline_changes": Writer(
+        changes.pipeline_changes,
+        "deal",
+        ("closing", *KIND),
+        rewinds=True,
+        alone=changes.one_period,
+    ),
+    "sales_velocity": Writer(pipeline.sales_velocity, "deal", ("months", "opportunities", *KIND)),
+    "weighted_pipeline": Writer(
+        pipeline.weighted_pipeline, "deal", ("of", "probability", *KIND), stock=True
+    ),
     "open_pipeline": Writer(values.open_pipeline, "deal", ("of", *KIND), stock=True),
     "final_stage_deals": Writer(values.final_stage_deals, "deal", KIND, stock=True),
+    "coverage": Writer(
+        quotas.coverage, "deal", ("win_rate", "create_and_close", *KIND), begins=True
+    ),
     "mrr": Writer(recurring.mrr, "customer"),
     "arr_run_rate": Writer(recurring.arr_run_rate, "customer", ("contracted",)),
     "committed_mrr": Writer(recurring.committed_mrr, "customer", ("horizon_days",)),
@@ -92,8 +132,21 @@ WRITERS: dict[str, Writer] = {
     "gross_retention": Writer(recurring.gross_retention, "customer"),
     "net_retention": Writer(recurring.net_retention, "customer", ("reactivation",)),
     "upsell_rate": Writer(recurring.upsell_rate, "customer"),
+    "retention_curve": Writer(lifetimes.retention_curve, "customer", row="month"),
+    "lifetime_value": Writer(
+        lifetimes.lifetime_value,
+        "customer",
+        ("gross_margin", "method", "horizon_months", "discount"),
+    ),
     "customer_churn": Writer(customers.customer_churn, "customer", ("basis",)),
-    "sales_marketing_cost": Writer(costs.sales_marketing_cost, "other"),
-    "cost_per_lead": Writer(costs.cost_per_lead, "other", ("scope",)),
-    "cac": Writer(costs.cac, "other", ("deal_type", "lagged")),
+    "sales_marketing_cost": Writer(costs.sales_marketing_cost, "other", ("allocation",)),
+    "cost_per_lead": Writer(costs.cost_per_lead, "other", ("scope", "allocation")),
+    "cac": Writer(costs.cac, "other", SPEND),
+    "cac_payback": Writer(acquisition.cac_payback, "other", ("gross_margin", *SPEND)),
+    "clv_to_cac": Writer(
+        acquisition.clv_to_cac, "customer", ("limits", "horizon_months", "gross_margin", *SPEND)
+    ),
+    "magic_number": Writer(
+        acquisition.magic_number, "customer", ("of", "allocation"), every="quarter"
+    ),
 }

@@ -79,6 +79,12 @@ class Ask:
         First and last day of the cell; None for everything up to the as-of date.
     stage : (funnel, rank) or None
         Row asked for, of a KPI that has one row a stage.
+    to : int, "won", "lost" or None
+        Where the moves lead, of a KPI that has one row a move: the rank of a stage, or an end.
+    month : int or None
+        Month of customers' time asked for, of a KPI that has one row a month; None: the last.
+    seller : (owner_id, indicator) or None
+        Row asked for, of a KPI that has one row a seller.
     within : mapping of column of accounts to values
         Filter of a KPI about customers.
     """
@@ -93,6 +99,9 @@ class Ask:
     since: date | None = None
     until: date | None = None
     stage: tuple[str, int] | None = None
+    to: int | str | None = None
+    seller: tuple[str, str] | None = None
+    month: int | None = None
     within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def day(self, moment: str) -> str:

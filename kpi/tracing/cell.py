@@ -12,15 +12,18 @@ import pandas as pd
 
 from kpi.catalogue import KPIS
 from kpi.engine import collect
+from kpi.filters import id_column
 from kpi.periods import MONTHS, Every, as_date, month_start, period_start
-from kpi.snapshot import Snapshot, id_column
+from kpi.snapshot import Snapshot
 from kpi.tables import TABLES, TableError
 from kpi.tracing import WRITERS
 from kpi.tracing.ask import Ask
 
 LABEL = re.compile(r"(?P<year>\d{4})(?:-(?:Q(?P<quarter>[1-4])|(?P<month>0[1-9]|1[0-2])))?")
 CUTS = ("by", "every", "level")
+ENDS = ("won", "lost")
 NOISE = 1e-9
+TOLD_BY = ("pipeline_id", "stage_id", "from_stage", "to_stage", "owner_id", "indicator")
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,21 @@ def asked(
     options = {key: value for key, value in given.items() if key in takes}
     _refuse(name, options)
     rest = {key: value for key, value in given.items() if key not in takes}
+    to = rest.pop("to", None) if WRITERS[name].row == "move" else None
+    month = rest.pop("month", None) if WRITERS[name].row == "month" else None
     within: dict[str, tuple[str, ...]] = {}
     if WRITERS[name].about == "customer":
         within = {id_column(k): _several(v) for k, v in rest.items() if id_column(k) in _accounts()}
         rest = {k: v for k, v in rest.items() if id_column(k) not in within}
+    every, first, last = _span(snapshot, name, period, since, until)
+    if WRITERS[name].begins and first is not None and last is not None and last < snapshot.as_of:
+        snapshot = snapshot.at(first - timedelta(days=1))
+    seller = _seller(snapshot, name, rest)
     narrowed = snapshot.where(**rest) if rest else snapshot
     defaults = {key: p.default for key, p in takes.items() if key not in ("snapshot", *CUTS)}
-    every, first, last = _span(snapshot, name, period, since, until)
+    if "since" in takes and (since is not None or until is not None):
+        first = as_date(since) if since is not None else None
+        options |= {"since": since, "until": until}
     filters, by_lead = _filters(narrowed)
     ask = Ask(
         as_of=narrowed.as_of,
@@ -69,11 +80,23 @@ def asked(
         since=first,
         until=last,
         within=within,
+        month=month,
     )
     row = _stage(narrowed, name, stage, rest.get("pipeline"))
     if row:
         ask = replace(ask, stage=(str(row["funnel"]), cast("int", row["rank"])))
-    said = {"period": period, "since": since, "until": until, "stage": stage} | within | options
+    if seller:
+        row = seller
+        ask = replace(ask, seller=(seller["owner_id"], seller["indicator"]))
+    if WRITERS[name].row == "move":
+        goes_to, row = _move(narrowed, name, row, to)
+        ask = replace(ask, to=goes_to)
+    said = (
+        {"period": period, "since": since, "until": until, "stage": stage, "to": to, "month": month}
+        | within
+        | dict(seller)
+        | options
+    )
     said = {key: value for key, value in said.items() if value is not None or key in options}
     return Cell(narrowed, ask, options, every, row, said)
 
@@ -98,23 +121,28 @@ class Counted:
 def shown(cell: Cell, name: str) -> Counted | None:
     """Return what the KPI itself says of the cell; None where it has no such cell."""
     one_each = all(len(values) == 1 for values in cell.ask.within.values())
-    if (cell.every is None and cell.ask.since is not None) or not one_each:
+    free = cell.every is None and cell.ask.since is not None and "since" not in cell.options
+    if free or not one_each:
         return None
     cut: dict[str, Any] = {"by": list(cell.ask.within)} if cell.ask.within else {}
-    if cell.every is not None:
+    alone = WRITERS[name].alone if cell.every is not None else None
+    if alone is not None:
+        cut |= alone(cell.ask)
+    elif cell.every is not None:
         cut["every"] = cell.every
-    table = KPIS[name](cell.snapshot, **cell.options, **cut)
+    table = KPIS[name](cell.snapshot, **{**cell.options, **cut})
     for column, values in cell.ask.within.items():
         table = table[table[column] == values[0]]
-    if cell.every is not None:
+    if "every" in cut:
         table = table[table["period"] == pd.Timestamp(cast("date", cell.ask.since))]
-    for column in ("pipeline_id", "stage_id"):
-        if column in cell.stage:
-            same = table[column].isna() if pd.isna(cell.stage[column]) else False
-            table = table[same | (table[column] == cell.stage[column])]
+    for column in [c for c in TOLD_BY if c in cell.stage]:
+        same = table[column].isna() if pd.isna(cell.stage[column]) else False
+        table = table[same | (table[column] == cell.stage[column])]
+    if cell.ask.month is not None:
+        table = table[table["month"] == cell.ask.month]
     if table.empty:
         return None
-    row = table.iloc[0]
+    row = table.iloc[-1 if WRITERS[name].row == "month" else 0]
     value = None if pd.isna(row["value"]) else float(row["value"])
     return Counted(value, int(row["x"]), int(row["n"]))
 
@@ -205,7 +233,7 @@ def _filled(snapshot: Snapshot, table: str, column: str) -> bool:
 
 def _stage(snapshot: Snapshot, name: str, stage: str | None, pipeline: object) -> Mapping[str, Any]:
     """Find the stage asked for: funnel, rank, pipeline_id, stage_id; empty for other KPIs."""
-    if WRITERS[name].row != "stage":
+    if WRITERS[name].row not in ("stage", "move"):
         if stage is not None:
             raise TableError(f"trace: {name} has no row a stage; leave stage out")
         return {}
@@ -230,3 +258,38 @@ def _stage(snapshot: Snapshot, name: str, stage: str | None, pipeline: object) -
         "pipeline_id": row["pipeline_id"],
         "stage_id": row["stage_id"],
     }
+
+
+def _seller(snapshot: Snapshot, name: str, rest: dict[str, Any]) -> Mapping[str, str]:
+    """Take the seller and the indicator asked for out of what was given; empty for other KPIs."""
+    if WRITERS[name].row != "seller":
+        return {}
+    snapshot.need("deals", of=name)
+    asked_for = {"owner_id": rest.pop("owner", None), "indicator": rest.pop("indicator", None)}
+    listed = KPIS[name](snapshot)
+    for column, value in asked_for.items():
+        there = sorted(set(listed[column].dropna()))
+        if value not in there:
+            said = column.removesuffix("_id")
+            raise TableError(
+                f"trace: {name} has one row a seller and indicator; say {said}=..., one of {there}"
+            )
+    return asked_for
+
+
+def _move(
+    snapshot: Snapshot, name: str, stage: Mapping[str, Any], to: object
+) -> tuple[int | str, Mapping[str, Any]]:
+    """Where a move from a stage leads (the rank of an open stage, or an end), and its row in the KPI."""
+    stages = collect(snapshot.stages.lazy().filter(nw.col("object") == "deal"))
+    stages = stages[(stages["outcome"] == "open") & (stages["funnel"] == stage["funnel"])]
+    others = stages[stages["rank"] != stage["rank"]]
+    found = others[(others["stage_id"] == to) | (others["label"] == to)]
+    if found.empty and to not in ENDS:
+        there = [*others.sort_values("rank")["stage_id"], *ENDS]
+        raise TableError(f"trace: {name} has one row a move; say to=..., one of {there}")
+    row = {key: stage[key] for key in ("funnel", "rank", "pipeline_id")}
+    row |= {"from_stage": stage["stage_id"]}
+    if found.empty:
+        return str(to), row | {"to_stage": to}
+    return int(found["rank"].iloc[0]), row | {"to_stage": found["stage_id"].iloc[0]}

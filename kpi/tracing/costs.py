@@ -2,14 +2,17 @@
 
 # ruff: noqa: S608 - every value was quoted by kpi.tracing.ask, every name is our own
 
-from kpi.tracing.ask import Ask, texts
+from collections.abc import Mapping
+
+from kpi.tracing.ask import Ask, text, texts
 from kpi.tracing.customers import last_whole_day
-from kpi.tracing.deals import COUNTS, of_type, why_not
+from kpi.tracing.deals import COUNTS, why_not
+from kpi.tracing.logos import LOGOS
 from kpi.tracing.records import converted, money
 from kpi.tracing.statement import Statement, Step
 
 
-def _window(ask: Ask, day: str) -> str:
+def counted_month(ask: Ask, day: str) -> str:
     """SQL condition that a day is in the cell's months that had ended; else the twelve last ones."""
     since = ask.since if ask.since is not None else ask.whole_months[0]
     return f"{day} >= {ask.on(since)} AND {day} <= {ask.on(last_whole_day(ask))}"
@@ -19,13 +22,29 @@ def _costs_reads(ask: Ask) -> tuple[str, ...]:
     return ("costs", *money(ask))
 
 
+def known_costs(ask: Ask) -> bool:
+    """Tell whether costs follow the filters: they name a channel, nothing else."""
+    return all(name == "channel" for name in ask.filters)
+
+
+def _allocated(ask: Ask) -> str:
+    """SQL factor: the share of a cost that goes into winning customers."""
+    given = ask.options.get("allocation", 1.0)
+    if not isinstance(given, Mapping):
+        return repr(float(given))
+    shares = [f"WHEN {text(name)} THEN {float(share)!r}" for name, share in given.items()]
+    return (
+        f"CASE coalesce(s.category, 'other') {' '.join(shares)} ELSE 1.0 END" if shares else "1.0"
+    )
+
+
 def _our_costs(ask: Ask) -> str:
     amount, join = converted(ask, "CAST(s.month AS DATE)", "amount")
     channels = ask.filters.get("channel")
     held = f" AND s.channel IN ({texts(channels)})" if channels else ""
     month = "CAST(s.month AS DATE)"
-    return f"""SELECT {month} AS month_on, s.category, s.channel, {amount} AS amount,
-  coalesce({_window(ask, month)}, FALSE) AS counts,
+    return f"""SELECT {month} AS month_on, s.category, s.channel, {amount} * {_allocated(ask)} AS amount,
+  coalesce({counted_month(ask, month)}, FALSE) AS counts,
   strftime({month}, '%Y-%m') || ' ' || coalesce(s.category, 'other') || ' '
     || coalesce(s.channel, 'all channels') || ' ' || row_number() OVER (
       PARTITION BY s.month, s.category, s.channel ORDER BY s.amount) AS cost_id
@@ -56,10 +75,9 @@ def sales_marketing_cost(_: Ask) -> Statement:
 
 def _per_record(ask: Ask, steps: dict[str, Step], records: Step) -> Statement:
     """Cost of the months counted over the records of the same months."""
-    known = all(name == "channel" for name in ask.filters)  # costs name a channel, nothing else
     return Statement(
         {"our_costs": COSTS, "paid_months": PAID, **steps, "rows": records},
-        f"""SELECT {"cost / nullif(n, 0)" if known else "CAST(NULL AS DOUBLE)"} AS value, x, n
+        f"""SELECT {"cost / nullif(n, 0)" if known_costs(ask) else "CAST(NULL AS DOUBLE)"} AS value, x, n
 FROM (SELECT
   (SELECT sum(amount) FROM rows WHERE numerator) AS cost,
 {COUNTS})""",
@@ -72,7 +90,10 @@ def cost_per_lead(ask: Ask) -> Statement:
 
     def rows(ask: Ask) -> str:
         why = why_not(
-            (f"NOT coalesce({_window(ask, 'created_on')}, FALSE)", "outside the months counted"),
+            (
+                f"NOT coalesce({counted_month(ask, 'created_on')}, FALSE)",
+                "outside the months counted",
+            ),
             (
                 "date_trunc('month', created_on) NOT IN (SELECT month FROM paid_months)",
                 "created in a month without costs",
@@ -86,19 +107,12 @@ SELECT 'lead', lead_id, url, FALSE, why IS NULL, NULL, why FROM (SELECT *, {why}
 
 
 def cac(ask: Ask) -> Statement:
-    """Costs over the customers first won in the same months."""
+    """Costs over the new customers won in the same months."""
     ask.option("lagged", False)
-
-    def logos(ask: Ask) -> str:
-        return f"""SELECT coalesce(a.billing_account_id, d.account_id, 'deal ' || d.deal_id) AS customer,
-  min(d.closed_on) AS won_on
-FROM our_deals d LEFT JOIN accounts a ON a.account_id = d.account_id
-WHERE d.outcome = 'won' AND d.closed_on IS NOT NULL AND {of_type(ask)}
-GROUP BY 1"""
 
     def rows(ask: Ask) -> str:
         why = why_not(
-            (f"NOT coalesce({_window(ask, 'won_on')}, FALSE)", "outside the months counted"),
+            (f"NOT coalesce({counted_month(ask, 'won_on')}, FALSE)", "outside the months counted"),
             (
                 "date_trunc('month', won_on) NOT IN (SELECT month FROM paid_months)",
                 "won in a month without costs",
@@ -108,5 +122,4 @@ GROUP BY 1"""
 UNION ALL
 SELECT 'customer', customer, NULL, FALSE, why IS NULL, NULL, why FROM (SELECT *, {why} AS why FROM logos)"""
 
-    first = Step("each customer's first win", logos, ("our_deals", "accounts"))
-    return _per_record(ask, {"logos": first}, Step("costs above, customers below", rows))
+    return _per_record(ask, LOGOS, Step("costs above, customers below", rows))

@@ -57,7 +57,7 @@ def _our_leads(ask: Ask) -> str:
 def _our_deals(ask: Ask) -> str:
     held = ask.columns("deals", "d")
     for name in ask.by_lead:
-        held += f"\n  AND d.deal_id IN ({_of_leads(ask, name)})"
+        held += f"\n  AND d.deal_id IN ({of_leads(ask, name)})"
     if "rates" not in ask.present:
         return f"SELECT d.* FROM dated_deals d WHERE {held}"
     foreign = (
@@ -72,7 +72,7 @@ LEFT JOIN rate_days r ON {foreign} AND r.currency = d.currency
 WHERE {held}"""
 
 
-def _of_leads(ask: Ask, column: str) -> str:
+def of_leads(ask: Ask, column: str) -> str:
     """Deals whose lead holds the values: filters up to and with `column`."""
     names = list(ask.filters)
     upto = names[: names.index(column) + 1]

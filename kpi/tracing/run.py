@@ -62,13 +62,16 @@ class Database:
         return rows[[*ROW, *(c for c in rows.columns if c not in ROW)]]
 
 
-def ground(snapshot: Snapshot, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+def ground(
+    snapshot: Snapshot, names: Sequence[str], *, rewinds: bool = False
+) -> dict[str, pd.DataFrame]:
     """Return the tables the SQL stands on, without the snapshot's filters (the SQL has them).
 
-    Those read from the source; those of the snapshot where it was rewound.
+    Those read from the source; those of the snapshot where it was rewound and the SQL does not
+    rewind.
     """
     present = [name for name in names if name in snapshot.present]
-    if not _rewound(snapshot):
+    if rewinds or not _rewound(snapshot):
         return {name: to_pandas(name, snapshot.raw[name]) for name in present}
     whole = replace(snapshot, filters={}).at(snapshot.as_of) if snapshot.filters else snapshot
     return {name: whole.table(name).to_pandas() for name in present}
@@ -80,10 +83,15 @@ def _rewound(snapshot: Snapshot) -> bool:
     return len(collect(late.select("record_id"))) > 0
 
 
-def left_out(database: Database, written: Written, cell: Cell, about: str) -> pd.DataFrame:
-    """List the records looked at and not counted, each once, with the reason."""
+def left_out(
+    database: Database, written: Written, cell: Cell, about: str, *, listed: bool = False
+) -> pd.DataFrame:
+    """List the records looked at and not counted, each once, with the reason.
+
+    `listed`: whether the rows list every record there is.
+    """
     parts = ["SELECT object, record_id, url, why FROM rows WHERE NOT numerator AND NOT denominator"]
-    if about in ("deal", "lead"):
+    if about in ("deal", "lead") and not listed:
         parts += _outside(cell, about)
     found = database.frame(written.select("\nUNION ALL\n".join(parts)))
     counted = database.frame(

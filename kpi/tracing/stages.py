@@ -43,33 +43,40 @@ def _stage_ranks(_: Ask) -> str:
 FROM stage_list"""
 
 
+def _stage_owners(_: Ask) -> str:
+    return """SELECT stage_id, min(pipeline_id) AS pipeline_id
+FROM stage_ranks
+WHERE object = 'deal' AND funnel <> ''
+GROUP BY stage_id
+HAVING count(*) = 1"""
+
+
 def _deal_funnels(_: Ask) -> str:
     return """SELECT
   d.* REPLACE (coalesce(d.pipeline_id, own.pipeline_id) AS pipeline_id),
   CASE WHEN (SELECT several FROM pipelines)
        THEN coalesce(d.pipeline_id, own.pipeline_id, '') ELSE '' END AS funnel
 FROM deals d
-LEFT JOIN (
-  SELECT stage_id, min(pipeline_id) AS pipeline_id
-  FROM stage_ranks
-  WHERE object = 'deal' AND funnel <> ''
-  GROUP BY stage_id
-  HAVING count(*) = 1
-) own ON own.stage_id = d.stage_id"""
+LEFT JOIN stage_owners own ON own.stage_id = d.stage_id"""
 
 
 def _changes(ask: Ask) -> str:
+    return recorded(ask, f"{ask.day('h.changed_at')} <= {ask.today}")
+
+
+def recorded(ask: Ask, when: str) -> str:
+    """SQL for the changes of which something is true, with the funnel they happened in."""
     return f"""SELECT h.*, coalesce(p.place, -1) AS place
 FROM (
   SELECT
     coalesce(h.object, 'deal') AS object, h.record_id,
     date_trunc('second', {ask.moment("h.changed_at")}) AS changed, {ask.day("h.changed_at")} AS day,
     CASE WHEN d.funnel <> '' THEN coalesce(h.pipeline_id, d.funnel) ELSE '' END AS funnel,
-    h.stage_id, h.amount, CAST(h.close_date AS DATE) AS close_date, h.probability, h.owner_id,
-    h.status
+    h.pipeline_id, h.stage_id, h.amount, CAST(h.close_date AS DATE) AS close_date,
+    h.probability, h.owner_id, h.status
   FROM history h
   LEFT JOIN deal_funnels d ON coalesce(h.object, 'deal') = 'deal' AND d.deal_id = h.record_id
-  WHERE {ask.day("h.changed_at")} <= {ask.today}
+  WHERE {when}
 ) h
 LEFT JOIN (
   SELECT object, funnel, stage_id, min(position) AS place FROM stage_ranks GROUP BY ALL
@@ -89,12 +96,9 @@ WHERE before IS DISTINCT FROM stage_id"""
 
 
 def _standing(ask: Ask) -> str:
-    kinds = [f"WHEN d.deal_type = {text(w)} THEN {text(k)}" for w, k in _words(ask)]
-    kinds.append(f"WHEN d.deal_type IN ({texts(DEAL_TYPES)}) THEN d.deal_type")
     return f"""SELECT
   d.* REPLACE (
-    coalesce(d.stage_id, latest.stage_id) AS stage_id,
-    CASE {" ".join(kinds)} ELSE 'new' END AS deal_type),
+    coalesce(d.stage_id, latest.stage_id) AS stage_id, {kind(ask)} AS deal_type),
   s.rank,
   coalesce(d.outcome, s.outcome, 'open') AS stands,
   {ask.day("d.created_at")} AS created_on,
@@ -120,13 +124,25 @@ LEFT JOIN (
 ) entered ON entered.record_id = d.deal_id"""
 
 
-def _words(ask: Ask) -> list[tuple[str, str]]:
-    return sorted(ask.definitions.deal_types.items())
+def kind(ask: Ask) -> str:
+    """SQL for the kind of business of a deal ``d``, in our words."""
+    words = sorted(ask.definitions.deal_types.items())
+    kinds = [f"WHEN d.deal_type = {text(w)} THEN {text(k)}" for w, k in words]
+    kinds.append(f"WHEN d.deal_type IN ({texts(DEAL_TYPES)}) THEN d.deal_type")
+    return f"CASE {' '.join(kinds)} ELSE 'new' END"
+
+
+def counted_pipeline(ask: Ask) -> str:
+    """SQL condition that the pipeline of a deal counts; one that names none is in the only one."""
+    kept = ask.definitions.pipelines
+    if not kept:
+        return "TRUE"
+    return f"""coalesce(coalesce(pipeline_id, (
+    SELECT min(pipeline_id) FROM stages WHERE object = 'deal'
+    HAVING count(DISTINCT pipeline_id) = 1)) IN ({texts(kept)}), FALSE)"""
 
 
 def _all_deals(ask: Ask) -> str:
-    kept = ask.definitions.pipelines
-    counted = f"pipeline_id IN ({texts(kept)})" if kept else "TRUE"
     return f"""SELECT
   * EXCLUDE (stands, ended_on) REPLACE (
     CASE WHEN later THEN NULL ELSE stage_id END AS stage_id,
@@ -135,7 +151,7 @@ def _all_deals(ask: Ask) -> str:
   CASE WHEN stands <> 'open' AND NOT later THEN ended_on END AS closed_on,
   CASE
     WHEN created_on > {ask.today} THEN 'created after the as-of date'
-    WHEN NOT coalesce({counted}, FALSE) THEN 'its pipeline does not count (definitions)'
+    WHEN NOT {counted_pipeline(ask)} THEN 'its pipeline does not count (definitions)'
   END AS why
 FROM (SELECT *, coalesce(stands <> 'open' AND ended_on > {ask.today}, FALSE) AS later FROM standing)"""
 
@@ -143,7 +159,15 @@ FROM (SELECT *, coalesce(stands <> 'open' AND ended_on > {ask.today}, FALSE) AS 
 def _dated_deals(ask: Ask) -> str:
     if "won" not in ask.definitions.count:
         return "SELECT * EXCLUDE (why) FROM all_deals WHERE why IS NULL"
-    return """SELECT d.* EXCLUDE (why) REPLACE (
+    return f"""SELECT * EXCLUDE (why) FROM (
+{as_won("all_deals", "counts_as_won")}
+)
+WHERE why IS NULL"""
+
+
+def as_won(deals: str, won: str) -> str:
+    """SQL for deals with the outcome that follows from what counts as won: ``id, first_day``."""
+    return f"""SELECT d.* REPLACE (
   CASE
     WHEN w.first_day IS NOT NULL AND d.outcome <> 'lost' THEN 'won'
     WHEN d.outcome = 'won' THEN 'open'
@@ -151,16 +175,15 @@ def _dated_deals(ask: Ask) -> str:
   END AS outcome,
   CASE WHEN d.outcome <> 'won' OR w.first_day IS NOT NULL THEN d.rank END AS rank,
   CASE WHEN d.outcome = 'lost' THEN d.closed_on ELSE w.first_day END AS closed_on)
-FROM all_deals d LEFT JOIN counts_as_won w ON w.id = d.deal_id
-WHERE d.why IS NULL"""
+FROM {deals} d LEFT JOIN {won} w ON w.id = d.deal_id"""
 
 
-def first_days(ask: Ask, name: str, records: str, *, ended: str) -> str:
+def first_days(ask: Ask, name: str, records: str, *, ended: str, changes: str = "changes") -> str:
     """SQL for the first day on which each record of a step counts as `name`: ``id, first_day``."""
     count = ask.definitions.count[name]
-    kind = "lead" if count.table == "leads" else "deal"
+    about = "lead" if count.table == "leads" else "deal"
     held = f'CAST("{count.column}" AS VARCHAR) IN ({texts(count.values)})'
-    now = f"""SELECT {kind}_id AS id, coalesce({ended}, created_on) AS first_day
+    now = f"""SELECT {about}_id AS id, coalesce({ended}, created_on) AS first_day
 FROM {records} WHERE {held}"""
     kept = {"pipeline_id", "stage_id", "amount", "close_date", "probability", "owner_id", "status"}
     if count.column not in kept:
@@ -170,7 +193,7 @@ FROM {records} WHERE {held}"""
 FROM ({now}) now
 FULL JOIN (
   SELECT record_id AS id, min(day) AS first_day
-  FROM changes WHERE object = '{kind}' AND {held} GROUP BY record_id
+  FROM {changes} WHERE object = '{about}' AND {held} GROUP BY record_id
 ) recorded ON recorded.id = now.id"""
 
 
@@ -197,10 +220,13 @@ STEPS = {
         _stage_ranks,
         ("stage_list",),
     ),
+    "stage_owners": Step(
+        "the pipeline of each stage that only one has", _stage_owners, ("stage_ranks",)
+    ),
     "deal_funnels": Step(
         "deals with the funnel they move through",
         _deal_funnels,
-        ("deals", "stage_ranks", "pipelines"),
+        ("deals", "stage_owners", "pipelines"),
     ),
     "changes": Step(
         "changes recorded up to the as-of date; place orders those of one second",

@@ -5,7 +5,7 @@ import pytest
 from companies import lines, snapshot
 
 from kpi.recurring.committed import committed_mrr
-from kpi.recurring.customers import customer_churn
+from kpi.recurring.customers import customer_churn, customers
 from kpi.recurring.movements import mrr_movements
 from kpi.recurring.retention import gross_retention, net_retention
 from kpi.recurring.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
@@ -130,13 +130,13 @@ def test_s08_a_year_of_churn_by_month(lost, monthly, wrong):
     assert abs(churn["monthly"] - wrong) > 1e-4
 
 
-@pytest.mark.parametrize(("payers", "customers"), [(["A", "A"], 1), (["A", "B"], 2)])
-def test_s11_a_customer_is_who_pays(payers, customers):
+@pytest.mark.parametrize(("payers", "wanted"), [(["A", "A"], 1), (["A", "B"], 2)])
+def test_s11_a_customer_is_who_pays(payers, wanted):
     """Amazon USA and Amazon Australia: one invoice is one customer, two are two (Tracking Success)."""
     names = ["Amazon USA", "Amazon Australia"]
     accounts = pd.DataFrame({"account_id": ["u", "o"], "name": names, "billing_account_id": payers})
     frame = lines(("u", 10, "2026-01-01", None), ("o", 10, "2026-01-01", None))
     snap = snapshot({"subscriptions": frame, "accounts": accounts}, as_of="2026-01-31")
-    assert mrr_movements(snap)["x"].tolist() == [customers]
-    assert customers(snap)["value"].tolist() == [customers]
+    assert mrr_movements(snap)["x"].tolist() == [wanted]
+    assert customers(snap)["value"].tolist() == [wanted]
     assert customers(snap, count="company")["value"].tolist() == [2]

@@ -36,13 +36,17 @@ def costs():
 
 @pytest.fixture(scope="module")
 def logos():
-    """First won new deal of each payer, one row each."""
-    deals = read("deals")
-    deals = deals[(deals["outcome"] == "won") & (deals["deal_type"].fillna("new") == "new")]
+    """First won deal of each payer that had no line before, where it is new business; one row each."""
+    deals, lines = read("deals"), read("subscriptions")
     payer = read("accounts").set_index("account_id")["billing_account_id"].dropna()
+    live = lines["account_id"].map(payer).fillna(lines["account_id"])
+    live = lines["starts_on"].groupby(live).min()
+    deals = deals[deals["outcome"] == "won"]
     deals = deals.assign(payer=deals["account_id"].map(payer).fillna(deals["account_id"]))
     deals["day"] = deals["closed_at"].str[:10]
-    return deals.sort_values(["day", "deal_id"]).groupby("payer", as_index=False).first()
+    first = deals.sort_values(["day", "deal_id"]).groupby("payer", as_index=False).first()
+    before = first["payer"].map(live) < first["day"]
+    return first[(first["deal_type"].fillna("new") == "new") & ~before]
 
 
 def in_year(days):

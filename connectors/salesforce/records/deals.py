@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from connectors.among import among
 from connectors.salesforce.records.columns import (
     amounts,
     days,
@@ -104,7 +105,7 @@ def _closed_at(
     at = instants(field(rows, "LastStageChangeDate"), zone)
     if history is not None and len(history):
         closed = rows.loc[is_closed, "Id"]
-        entered = entries(history[history["record_id"].isin(closed)])
+        entered = entries(history[among(history["record_id"], closed)])
         key = pd.DataFrame({"record_id": rows["Id"], "stage_id": columns["stage_id"]})
         found = key.merge(entered, on=["record_id", "stage_id"], how="left")["entered_at"]
         at = found.set_axis(rows.index).fillna(at)
