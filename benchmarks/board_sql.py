@@ -7,6 +7,7 @@ date. The light part after the SQL (curves, medians, limits) is `kpi.stats`, as 
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from kpi.stats.bootstrap import mean_limits
 from kpi.stats.poisson import per_event
 
 RIPE_DAYS = 90
-Numbers = dict[str, float]
+Numbers = dict[Any, Any]
 PART = "({day} >= {last})::INT AS part"
 WITHIN = "{day} >= {before} AND {day} < {after}"
 
@@ -121,7 +122,7 @@ WHERE first >= {begin} AND first < {after} AND fresh AND (began IS NULL OR began
 """
 
 
-class SqlBoard(Sql):
+class SqlBoard:
     """The same numbers by name: value, low, high, x, n, and ``before``, the value a quarter earlier.
 
     Stocks and trailing windows have no earlier one, but MRR. The board tells the trend of churn and of
@@ -129,7 +130,8 @@ class SqlBoard(Sql):
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__(snapshot, (*TABLES, "costs"))
+        self.ask = Sql(snapshot, (*TABLES, "costs")).ask
+        self._as_of = snapshot.as_of_day
         following = snapshot.as_of + timedelta(days=1)
         self._quarter = _three(period_start(following, "quarter"))
         self._ripe = _three(period_start(following - timedelta(days=RIPE_DAYS), "quarter"))
@@ -173,10 +175,10 @@ class SqlBoard(Sql):
     def average_deal_size(self) -> Numbers:
         """Mean amount of the deals won."""
         found = self.two(AMOUNTS, "closed_day", self._quarter).set_index("part")
-        amounts, n = found.loc[1, ["amounts", "n"]]
+        before, amounts = (np.asarray(found["amounts"][i], "float64") for i in (0, 1))
         low, high = mean_limits(amounts)
-        row = {"value": np.mean(amounts), "low": low, "high": high, "x": len(amounts), "n": n}
-        return row | {"before": np.mean(found.loc[0, "amounts"])}
+        row = {"value": amounts.mean(), "low": low, "high": high, "x": len(amounts)}
+        return row | {"n": found["n"][1], "before": before.mean()}
 
     def value_won(self) -> Numbers:
         """Sum of the deals won."""
@@ -191,8 +193,7 @@ class SqlBoard(Sql):
 
     def open_pipeline(self) -> Numbers:
         """Sum of the open deals."""
-        found: Numbers = self.ask(OPEN).iloc[0].to_dict()
-        return found
+        return self.ask(OPEN).iloc[0].to_dict()
 
     def mrr(self) -> Numbers:
         """Monthly recurring revenue now, and a quarter ago."""

@@ -5,6 +5,7 @@ reopened after they were lost, and dates reach up to the as-of date so that many
 """
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,9 +157,7 @@ def _expected(draw: np.random.Generator, moves: pd.DataFrame) -> pd.DataFrame:
     return moves.assign(close_date=day.astype("datetime64[D]").astype("datetime64[s]"))
 
 
-def _terms(
-    draw: np.random.Generator, deals: pd.DataFrame, owners: pd.DataFrame
-) -> dict[str, object]:
+def _terms(draw: np.random.Generator, deals: pd.DataFrame, owners: pd.DataFrame) -> dict[str, Any]:
     """Who sells a deal, what is sold, and for how long."""
     n, recurring = len(deals), draw.random(len(deals)) < 0.7
     return {
@@ -172,7 +171,7 @@ def _terms(
 
 def _asked(
     draw: np.random.Generator, leads: pd.DataFrame, accounts: pd.DataFrame, owners: pd.DataFrame
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Who works a lead, its company, and whether it is one of those looked for."""
     n = len(leads)
     return {

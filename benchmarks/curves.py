@@ -27,7 +27,7 @@ def usable(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def incidence(counts: pd.DataFrame, days: float | None = None) -> dict[str, float]:
-    """Cumulative incidence of cause 1 at an age, else at the last with ten followed: value, low, high, x, n."""
+    """Cumulative incidence of cause 1 at an age, else the last with ten followed: value, limits, x, n."""
     seen = usable(counts)
     curve = aalen_johansen(seen["duration"], seen["cause"], count=seen["n"])
     age = last_age(curve, AT_RISK) if days is None else days

@@ -53,7 +53,8 @@ def main() -> None:
 
 def measure(rows: int, rounds: int) -> dict[str, float]:
     """Print every figure of one size and return the median seconds of all KPIs by variant."""
-    frames = company(rows)
+    tables = company(rows)
+    frames = {name: tables[name] for name in TABLES}
     say(f"\n{', '.join(f'{len(f):,} {name}' for name, f in frames.items())}")
     began = time.perf_counter()
     snapshot = Snapshot.from_frames(frames, as_of=AS_OF)

@@ -80,7 +80,7 @@ def report(lines: pd.DataFrame) -> None:
         table.loc["every KPI"] = asked.sum()
     sizes = list(wide["seconds"].columns)
     shown = pd.concat(wide, axis=1).round(2)
-    for what, table in wide.items():
+    for what, table in wide.items() if len(sizes) > 1 else ():
         shown[(what, "growth")] = growth(table).round(2)
     notes = lines[lines["rows"] == sizes[-1]].set_index("kpi")["note"].str[:60]
     say(shown.assign(note=notes).fillna({"note": ""}).to_string())

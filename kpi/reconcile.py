@@ -10,6 +10,9 @@ import pandas as pd
 from kpi.catalogue import KPIS
 from kpi.deals.win_rate import of_type, win_rate
 from kpi.funnel.conversion import stage_conversion
+from kpi.recurring.customers import customer_churn
+from kpi.recurring.lifetime import lifetime_value
+from kpi.recurring.revenue_churn import gross_mrr_churn
 from kpi.result import count_by
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
@@ -85,6 +88,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
             {"contracted": True},
         ),
     ),
+    "lifetime_value": (
+        Rule(
+            "margin over 60 months, from survival",
+            "the default: no value rests on decades nobody has seen",
+        ),
+        Rule(
+            "revenue over 60 months",
+            "what it costs to serve the customer is not taken off",
+            {"gross_margin": 1.0},
+        ),
+        Rule(
+            "margin for ever, sBG, discounted at 10 % a year",
+            "no horizon: those who stay longest leave least, and later months count less",
+            {"method": "sbg", "horizon_months": None, "discount": 0.1},
+        ),
+    ),
     "magic_number": (
         Rule("quarterly revenue x 4", "the default: growth of the revenue of whole quarters"),
         Rule(
@@ -139,6 +158,7 @@ def reconcile(snapshot: Snapshot, name: str) -> pd.DataFrame:
     ----------
     .. [1] HubSpot, "Differences between funnel report types", knowledge.hubspot.com.
     .. [2] Varicent, "Created vs closed win rate".
+    .. [3] ChartMogul help, "Customer lifetime value" (ARPA / churn, mean of six months).
 
     Examples
     --------
@@ -251,10 +271,50 @@ def _customers(snapshot: Snapshot) -> list[dict[str, object]]:
     ]
 
 
+def _worth(snapshot: Snapshot) -> list[dict[str, object]]:
+    """Lifetime values that put one churn rate forward for ever."""
+    row = lifetime_value(snapshot).iloc[0]
+    left = customer_churn(snapshot, every="month").dropna(subset=["value"]).tail(6)
+    lost = gross_mrr_churn(snapshot, every="month").dropna(subset=["value"]).tail(12)
+    return [
+        _for_ever(
+            "simple: ARPA / churn",
+            row["arpa"],
+            (row["monthly_churn"], row["x"], row["n"]),
+            "revenue, and the churn of the last twelve months put forward for ever: too low a value "
+            "where those who stay longest leave least, too high where the rate is near 0",
+        ),
+        _for_ever(
+            "ChartMogul: ARPA / mean churn of six months",
+            row["arpa"],
+            (left["value"].mean(), left["x"].sum(), left["n"].sum()),
+            "as simple, by the mean of the last six whole months (customers left / there at the start)",
+        ),
+        _for_ever(
+            "ARPA x margin / revenue churn",
+            row["arpa"] * row["margin"],
+            (lost["value"].mean(), lost["x"].sum(), lost["n"].sum()),
+            "revenue lost by contraction counts as churn too (mean of the last twelve whole months)",
+        ),
+    ]
+
+
+def _for_ever(
+    rule: str, worth: float, churn: tuple[float, float, float], why: str
+) -> dict[str, object]:
+    """Worth of a month over a monthly rate of loss: none where nothing is lost."""
+    rate, x, n = churn
+    told = rate > 0
+    note = "" if told else " (no_denominator: nothing was lost)"
+    value = worth / rate if told else float("nan")
+    return {"rule": rule, "value": value, "x": int(x), "n": int(n), "why": why + note}
+
+
 MORE: dict[str, Callable[[Snapshot], list[dict[str, object]]]] = {
     "win_rate": _deals,
     "lead_conversion": _leads,
     "lead_to_customer": _customers,
+    "lifetime_value": _worth,
 }
 
 MODES = (

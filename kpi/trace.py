@@ -12,8 +12,9 @@ from kpi.entry import Entry
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 from kpi.tracing import COMMON, WRITERS
-from kpi.tracing.cell import Counted, asked, shown
+from kpi.tracing.cell import asked
 from kpi.tracing.run import Database, ground, left_out
+from kpi.tracing.shown import Counted, shown
 from kpi.tracing.statement import assemble
 
 

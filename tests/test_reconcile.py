@@ -131,3 +131,38 @@ def test_what_cannot_be_reconciled_is_refused_with_what_can(name, message):
     """The message lists what there is."""
     with pytest.raises(TableError, match=message):
         reconcile(funnel(), name)
+
+
+def test_the_lifetime_value_under_every_rule():
+    """Ten customers at 100, one leaves in May, one in June: hand-reckoned rates put forward for ever."""
+    ended = {"c0": "2026-05-10", "c1": "2026-06-10"}
+    rows = [(f"c{i}", 100.0, "2025-12-01", ended.get(f"c{i}")) for i in range(10)]
+    deals = outcomes(won=1).assign(amount=100.0, margin=40.0)
+    table = reconcile(snapshot({"subscriptions": lines(*rows), "deals": deals}), "lifetime_value")
+    found = table.set_index("rule")
+    assert (table["rule"].iloc[0], table["difference"].iloc[0]) == (
+        RULES["lifetime_value"][0].name,
+        0,
+    )
+    default = found["value"].iloc[0]
+    assert found.loc["revenue over 60 months", "value"] == pytest.approx(default / 0.4)
+    for_ever = found.loc["margin for ever, sBG, discounted at 10 % a year", "value"]
+    assert 40 < for_ever < 40 / (1 - 1.1 ** (-1 / 12))  # one month; nobody ever leaves
+    assert found.loc["simple: ARPA / churn", "value"] == pytest.approx(100 / (1 - 0.8 ** (1 / 6)))
+    monthly = (1 / 10 + 1 / 9) / 6
+    chartmogul = found.loc["ChartMogul: ARPA / mean churn of six months"]
+    assert chartmogul["value"] == pytest.approx(100 / monthly)
+    assert (chartmogul["x"], chartmogul["n"]) == (2, 59)
+    revenue = found.loc["ARPA x margin / revenue churn", "value"]
+    assert revenue == pytest.approx(100 * 0.4 / monthly)
+
+
+def test_a_lifetime_nobody_has_ended_has_no_simple_value():
+    """Never infinity, and why."""
+    table = reconcile(
+        snapshot({"subscriptions": lines(("a", 9.0, "2025-01-01", None))}), "lifetime_value"
+    )
+    endless = table[table["rule"].str.contains("churn")]
+    assert len(endless) == 3
+    assert endless["value"].isna().all()
+    assert endless["why"].str.contains("no_denominator: nothing was lost").all()

@@ -227,6 +227,56 @@ def test_rewinding_takes_the_expected_close_date_back():
     )
 
 
+@pytest.mark.parametrize("told", ["outcome", "stage"])
+def test_the_day_a_deal_closed_is_not_known_before(told):
+    """Nobody recorded when it was expected to: whoever tells that it closed since."""
+    frames = deals_on_paths({"d": ["S1", "Won"]}, gap_days=10) | {"stages": stages()}
+    frames["deals"] = frames["deals"].assign(close_date="2026-01-11")
+    if told == "outcome":
+        frames["deals"]["outcome"] = "won"
+    snap = snapshot(frames)
+    assert snap.deals.to_pandas()["close_date"].notna().tolist() == [True]
+    assert snap.at("2026-01-05").deals.to_pandas()["close_date"].isna().tolist() == [True]
+
+
+def test_rewinding_takes_a_deal_back_to_the_pipeline_it_was_in():
+    """It stands in the stages of that one, and counts where only that one does."""
+    two = pd.concat([stages("S1", "Won").assign(pipeline_id=name) for name in ("sales", "partner")])
+    frames = deals_on_paths({"d": ["S1", "S1", "Won"]}, gap_days=10) | {"stages": two}
+    frames["history"]["pipeline_id"] = ["partner", "sales", "sales"]
+    frames["deals"] = frames["deals"].assign(pipeline_id="sales")
+    snap = snapshot(frames)
+    for day, pipeline in {"2026-01-05": "partner", "2026-01-15": "sales"}.items():
+        row = collect(snap.at(day).deals.lazy()).iloc[0]
+        assert row[["pipeline_id", "funnel", "rank"]].tolist() == [pipeline, pipeline, 0]
+    only = snapshot(frames, pipelines=("sales",))
+    assert [len(only.at(day).deals) for day in ("2026-01-05", "2026-01-15")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        pytest.param({}, ("source", "amount"), id="filled and never recorded"),
+        pytest.param({"amount": [70.0, 140.0]}, ("source",), id="recorded once is enough"),
+        pytest.param(
+            {"object": "lead", "amount": 5.0}, ("stage_id", "source", "amount"), id="of leads"
+        ),
+    ],
+)
+def test_a_snapshot_says_which_columns_have_no_history(changes, left):
+    """What a group by them means in the past is what is known today."""
+    frames = deals_on_paths({"d": ["S1", "S2"]}, gap_days=10)
+    frames["history"] = frames["history"].assign(**changes)
+    frames["deals"] = frames["deals"].assign(source="event", amount=140.0, lost_reason="price")
+    frames["leads"] = pd.DataFrame({"lead_id": ["l"], "status": ["new"], "created_at": [BORN]})
+    snap = snapshot(frames)
+    assert snap.not_rewound == {"leads": ("status",), "deals": left}
+    past = snap.at("2026-01-05")
+    assert past.not_rewound == snap.not_rewound
+    kept = past.deals.to_pandas().loc[0, list(left)].tolist()
+    assert kept == snap.deals.to_pandas().loc[0, list(left)].tolist()
+
+
 def test_past_amounts_are_in_the_currency_of_the_amount():
     """History keeps the same money as deals: nothing is converted twice."""
     frames = deals_on_paths({"d": ["S1", "S2"]}, gap_days=10)

@@ -26,7 +26,10 @@ SOLD = pd.DataFrame(
     }
 )
 LINES = lines(
-    *((name, 500, f"2026-{month:02}-25", None) for name, month in zip("ABCD", (2, 3, 4, 6), strict=True)),
+    *(
+        (name, 500, f"2026-{month:02}-25", None)
+        for name, month in zip("ABCD", (2, 3, 4, 6), strict=True)
+    ),
     ("E", 500, "2024-01-10", None),
 )
 

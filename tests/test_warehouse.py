@@ -1,6 +1,7 @@
 """Over Ibis tables every KPI gives the same, and compiles for six warehouses."""
 
 import gc
+import re
 
 import narwhals as nw
 import pandas as pd
@@ -63,6 +64,12 @@ def collected(monkeypatch):
     return seen
 
 
+@pytest.fixture(scope="module")
+def seen():
+    """Shapes of SQL that were compiled: rewinding collects the same ones again and again."""
+    return set()
+
+
 def compiled(expression):
     """SQL of an expression for every warehouse."""
     written = {d: str(ibis.to_sql(expression, dialect=d)) for d in DIALECTS}
@@ -82,7 +89,9 @@ def test_the_tables_are_the_same(base, warehouse):
 
 
 @pytest.mark.parametrize("name", KPIS)
-def test_every_kpi_gives_the_same_and_compiles_for_six_warehouses(base, warehouse, collected, name):
+def test_every_kpi_gives_the_same_and_compiles_for_six_warehouses(
+    base, warehouse, collected, seen, name
+):
     """Whatever it collects, on the way to its result."""
     same_results(name, base, warehouse)
     if name in FEW:
@@ -90,7 +99,10 @@ def test_every_kpi_gives_the_same_and_compiles_for_six_warehouses(base, warehous
     # what another KPI computed once is not computed again
     assert collected or name == "seller_minimums"
     for expression in collected:
-        compiled(expression)
+        shape = re.sub(r"\d+|kept_\w+", "", str(ibis.to_sql(expression, dialect="duckdb")))
+        if shape not in seen:
+            compiled(expression)
+            seen.add(shape)
 
 
 def test_without_temporary_tables_it_is_reckoned_anew(base, collected):

@@ -20,10 +20,7 @@ def board_table(board: pd.DataFrame, currency: str = "USD") -> pd.DataFrame:
     rows = list(each(board))
     says = [unit_text(row.unit, currency) for row in rows]
     shown["now"] = [say(row.value) for say, row in zip(says, rows, strict=True)]
-    shown["95% interval"] = [
-        MISSING if pd.isna(row.low) or pd.isna(row.high) else f"{say(row.low)} to {say(row.high)}"
-        for say, row in zip(says, rows, strict=True)
-    ]
+    shown["95% interval"] = [_interval(row.low, row.high, row.unit) for row in rows]
     shown["n"] = [whole_text(row.n) for row in rows]
     shown["period from"] = board["period"].dt.strftime("%b %Y").fillna("to date")
     shown["before"] = [say(row.before) for say, row in zip(says, rows, strict=True)]
@@ -50,7 +47,7 @@ def leaks_table(leaks: pd.DataFrame, currency: str = "USD") -> pd.DataFrame:
             "elsewhere": [percent_text(row.elsewhere) for row in rows],
             "deals": [whole_text(row.n) for row in rows],
             "money lost": [money(row.money_lost) for row in rows],
-            "95% interval": [f"{money(row.low)} to {money(row.high)}" for row in rows],
+            "95% interval": [_interval(row.low, row.high, "reporting currency") for row in rows],
             "note": leaks["note"],
         }
     )
@@ -72,6 +69,21 @@ def unit_text(unit: str, currency: str = "USD") -> Callable[[float], str]:
     word = {"calendar days": " days", "months": " months"}.get(unit, "")
     digits = 0 if unit == "calendar days" else 1
     return lambda value: MISSING if pd.isna(value) else f"{value:,.{digits}f}{word}"
+
+
+def _interval(low: float, high: float, unit: str) -> str:
+    """Write limits without the currency: between two dollar signs JupyterLab sets mathematics."""
+    if pd.isna(low) or pd.isna(high):
+        return MISSING
+    if unit.startswith("reporting currency"):
+        return f"{money_text(low, '')} to {money_text(high, '')}"
+    say = unit_text("count" if unit == "calendar days" else unit)
+    return f"{say(low)} to {say(high)}"
+
+
+def _short(benchmark: str) -> str:
+    """Leave out of a rule of thumb what the heading says already."""
+    return "" if benchmark.startswith("none") else benchmark.partition(" (")[0]
 
 
 def _titled(name: str) -> str:

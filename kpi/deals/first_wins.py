@@ -25,9 +25,9 @@ def first_wins(snapshot: Snapshot, deal_type: str | None = "new") -> nw.LazyFram
     Returns
     -------
     LazyFrame
-        ``deal_id, amount, margin, mrr``, ``payer`` and ``single`` (the deal's id where it has no account: then
-        there is no payer), ``first_day`` (day number; missing where no win has one). One or more
-        rows a customer; the one with the lowest id stands for it.
+        ``deal_id, amount, margin, mrr``, ``payer`` and ``single`` (the deal's id where it has no
+        account: then there is no payer), ``first_day`` (day number; missing where no win has one).
+        One or more rows a customer; the one with the lowest id stands for it.
 
     Examples
     --------
@@ -56,5 +56,4 @@ def _first_wins(snapshot: Snapshot, deal_type: str | None) -> nw.LazyFrame:
     told = won.join(live, left_on="payer", right_on="customer", how="left")
     first = nw.col("first_day").is_null() | (nw.col("closed_day") == nw.col("first_day"))
     before = nw.coalesce(nw.col("live_day") < nw.col("first_day"), nw.lit(value=False))
-    kind = nw.lit(value=True) if deal_type is None else nw.col("deal_type") == deal_type
-    return told.filter(first, ~before, kind).select(*USED)
+    return only_type(told.filter(first, ~before), deal_type).select(*USED)

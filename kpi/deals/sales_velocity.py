@@ -132,7 +132,8 @@ def _counted(groups: Groups, deals: nw.LazyFrame, closed: nw.LazyFrame) -> pd.Da
         still = count_by(deals, keys, open=one(~_closed()))
         counted = still.merge(ended, on=keys, how="left") if keys else still.join(ended)
         return counted.fillna({"x": 0, "n": 0})
-    dated = deals.filter(~nw.col("opened").is_null())
+    until_closed = nw.coalesce(nw.col("closed_day") >= nw.col("opened"), ~_closed())
+    dated = deals.filter(~nw.col("opened").is_null(), until_closed)
     begun = groups.add_period(dated, "opened").with_columns(net=nw.lit(1))
     left = groups.add_period(dated.filter(_closed()), "closed_day").with_columns(net=nw.lit(-1))
     moved = nw.concat([f.select(*keys, "net") for f in (begun, left)])
@@ -221,16 +222,16 @@ def _mean(won: pd.DataFrame, column: str) -> float:
 
 def _limits(row: dict[str, float], won: pd.DataFrame, level: float) -> tuple[float, float]:
     """Limits of win rate x average deal / days: what one opportunity is worth a day."""
-    random = np.random.default_rng(SEED)
-    rate = random.beta(row["x"] + 0.5, row["n"] - row["x"] + 0.5, DRAWS)
+    rng = np.random.default_rng(SEED)
+    rate = rng.beta(row["x"] + 0.5, row["n"] - row["x"] + 0.5, DRAWS)
     with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = rate * _ratios(random, won)
+        drawn = rate * _ratios(rng, won)
     usable = drawn[np.isfinite(drawn)]
     low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _ratios(random: np.random.Generator, won: pd.DataFrame) -> Floats:
+def _ratios(rng: np.random.Generator, won: pd.DataFrame) -> Floats:
     """Draw average deal / days, won deals resampled together."""
     count = won["deals"].to_numpy("float64")
     total = int(count.sum())
@@ -241,9 +242,9 @@ def _ratios(random: np.random.Generator, won: pd.DataFrame) -> Floats:
         pairs, weights = values[full], count[full]
         spread = np.cov(pairs.T, fweights=weights.astype("int64")) / weights.sum()
         centre = np.average(pairs, axis=0, weights=weights)
-        means = random.multivariate_normal(centre, spread, DRAWS)
+        means = rng.multivariate_normal(centre, spread, DRAWS)
         return np.asarray(means[:, 0] / means[:, 1])
-    drawn = random.multinomial(total, count / total, size=DRAWS)
+    drawn = rng.multinomial(total, count / total, size=DRAWS)
     means = (drawn @ np.where(known, values, 0.0)) / (drawn @ known.astype("float64"))
     return np.asarray(means[:, 0] / means[:, 1])
 

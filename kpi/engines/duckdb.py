@@ -35,7 +35,7 @@ class DuckDB:
 
     def __init__(self, branch_of: "DuckDB | None" = None) -> None:
         root = branch_of._database if branch_of else duckdb.connect(":memory:")  # noqa: SLF001 - own
-        self._database = root.cursor() if branch_of else root
+        self._database: duckdb.DuckDBPyConnection = root.cursor() if branch_of else root
         self._database.execute("SET TimeZone = 'UTC'")
         self._name = f"later_{next(COUNT)}" if branch_of else "kept"
         self._database.execute(f"ATTACH ':memory:' AS {self._name} (COMPRESS)")
@@ -47,9 +47,10 @@ class DuckDB:
     def branch(self, raw: Mapping[str, nw.LazyFrame]) -> tuple["DuckDB", dict[str, nw.LazyFrame]]:
         """Open a connection whose tables go when the last frame over them does; it sees `raw` too."""
         branch = DuckDB(self)
+        names = {n: nw.to_native(f).alias for n, f in raw.items()}  # a branch's raw is its root's
         tables = {
-            n: branch._database.table(f"{self._name}.main.{nw.to_native(f).alias}")
-            for n, f in raw.items()
+            n: branch._database.table(f"{own.rpartition('_')[0]}.main.{own}")
+            for n, own in names.items()
         }
         return branch, {name: nw.from_native(table) for name, table in tables.items()}
 

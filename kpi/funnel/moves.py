@@ -19,6 +19,7 @@ from kpi.stats.survival import aalen_johansen, at_age, last_age, restricted_mean
 
 WON, LOST = 1_000_000, 1_000_001  # places of the two ends, after all stages
 ENDS = {WON: "won", LOST: "lost"}
+NOISE = 1e-9  # of a product of shares
 
 Floats = NDArray[np.float64]
 
@@ -169,7 +170,7 @@ def _age(curve: pd.DataFrame) -> float:
     Losses take longer than wins: a small group read at an early age would seem to win more.
     """
     age = last_age(curve, AT_RISK)
-    if np.isnan(age) or at_age(curve, "survival", age, before=1.0) > OPEN_TAIL:
+    if np.isnan(age) or at_age(curve, "survival", age, before=1.0) > OPEN_TAIL + NOISE:
         return float(curve.index[-1])
     return age
 

@@ -194,29 +194,29 @@ def _weighted(
 
 def _limits(deals: pd.DataFrame, of: str, value: float, level: float) -> tuple[float, float]:
     """Limits of what the deals will bring: rates uncertain, every deal won or not."""
-    random = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     places, index = np.unique(deals[["funnel", "place"]].agg(tuple, axis=1), return_inverse=True)
     first = [int(np.flatnonzero(index == i)[0]) for i in range(len(places))]
     stage = deals.iloc[first]
     x, n, share = (stage[c].to_numpy("float64") for c in ("x", "n", "share"))
-    rates = random.beta(x + 0.5, n - x + 0.5, size=(DRAWS, len(places)))
+    rates = rng.beta(x + 0.5, n - x + 0.5, size=(DRAWS, len(places)))
     factors = np.divide(rates, share, out=np.ones_like(rates), where=share > 0)
     chance, worth = deals["chance"].to_numpy("float64"), deals[of].to_numpy("float64")
     sums = [
-        _drawn(random, np.minimum(chance * factors[i : i + CHUNK, index], 1.0), worth)
+        _drawn(rng, np.minimum(chance * factors[i : i + CHUNK, index], 1.0), worth)
         for i in range(0, DRAWS, CHUNK)
     ]
     low, high = np.quantile(np.concatenate(sums), [(1 - level) / 2, (1 + level) / 2])
     return float(min(low, value)), float(max(high, value))
 
 
-def _drawn(random: np.random.Generator, chance: Floats, worth: Floats) -> Floats:
+def _drawn(rng: np.random.Generator, chance: Floats, worth: Floats) -> Floats:
     """Draw sums of the deals won, one a row of chances."""
     if chance.shape[1] <= MANY:
-        drawn: Floats = (random.random(chance.shape) < chance) @ worth
+        drawn: Floats = (rng.random(chance.shape) < chance) @ worth
         return drawn
     spread = np.sqrt((chance * (1 - chance)) @ worth**2)
-    normal: Floats = chance @ worth + spread * random.standard_normal(len(chance))
+    normal: Floats = chance @ worth + spread * rng.standard_normal(len(chance))
     return np.maximum(normal, 0.0)
 
 

@@ -110,13 +110,13 @@ def limits_of(
     n = len(seen)
     if n < FEWEST or not np.isfinite(stays):
         return np.nan, np.nan
-    random = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     draws, size = DRAWS[plan.method], max(1, AT_ONCE // n)
     money = seen["mrr"].to_numpy()
     found = []
     for done in range(0, draws, size):
         count = min(size, draws - done)
-        weights = random.multinomial(n, np.full(n, 1 / n), size=count).astype("float64")
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=count).astype("float64")
         paying_now = weights @ (money > 0)
         some = paying_now > 0
         arpa = (weights @ money)[some] / paying_now[some]

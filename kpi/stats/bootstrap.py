@@ -100,14 +100,14 @@ def _student(
 
 def _studentised(sample: Floats, draws: int, seed: int) -> Floats:
     """Draw (m* - m) / se* of resamples, those without any spread left out."""
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     points, share = _points(sample)
     n, mean = len(sample), float(points @ share)
     centred = points - mean
     found = []
     for done in range(0, draws, CHUNK):
         size = min(CHUNK, draws - done)
-        counts = random.multinomial(n, share, size=size)
+        counts = rng.multinomial(n, share, size=size)
         shift = counts @ centred / n
         variance = (counts @ centred**2 / n - shift**2) * n / (n - 1)
         some = variance > (TINY * centred).var()

@@ -97,16 +97,16 @@ def _all_alike(ratio: float, effective: float, level: float, *, share: bool) -> 
 
 def _sums(a: Floats, b: Floats, draws: int, seed: int) -> tuple[Floats, Floats]:
     """Draw the two sums of resamples."""
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     n = len(a)
     if n > MANY:
         spread = np.cov(a, b) * n
-        both = random.multivariate_normal([a.sum(), b.sum()], spread, size=draws, method="cholesky")
+        both = rng.multivariate_normal([a.sum(), b.sum()], spread, size=draws, method="cholesky")
         return both[:, 0], both[:, 1]
     found = []
     pair = np.column_stack([a, b])
     for done in range(0, draws, CHUNK):
-        drawn = random.integers(0, n, size=(min(CHUNK, draws - done), n))
+        drawn = rng.integers(0, n, size=(min(CHUNK, draws - done), n))
         found.append(pair[drawn].sum(axis=1))
     sums = np.concatenate(found)
     return sums[:, 0], sums[:, 1]

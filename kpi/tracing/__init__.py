@@ -26,6 +26,7 @@ from kpi.tracing import (
     records,
     recurring,
     sellers,
+    slips,
     stages,
     values,
 )
@@ -117,6 +118,7 @@ WRITERS: dict[str, Writer] = {
     ),
     "open_pipeline": Writer(values.open_pipeline, "deal", ("of", *KIND), stock=True),
     "final_stage_deals": Writer(values.final_stage_deals, "deal", KIND, stock=True),
+    "slippage": Writer(slips.slippage, "deal", ("not_won", *KIND), rewinds=True),
     "coverage": Writer(
         quotas.coverage, "deal", ("win_rate", "create_and_close", *KIND), begins=True
     ),

@@ -101,9 +101,10 @@ SELECT 'cost', cost_id, NULL, FALSE, {before}, amount,
   CASE WHEN NOT ({before}) THEN 'not of the period before' END, month_on
 FROM our_costs"""
 
-    gained = f"12.0 / {length} * (sum(mrr) FILTER (WHERE last_on >= {first}) - sum(mrr) FILTER (WHERE last_on < {first}))"
+    now, then, times = f"last_on >= {first}", f"last_on < {first}", f"{YEAR}.0 / {length}"
     if arr:
-        gained = f"12.0 * (sum(mrr) FILTER (WHERE last_on = {last}) - sum(mrr) FILTER (WHERE last_on = {first} - 1))"
+        now, then, times = f"last_on = {last}", f"last_on = {first} - 1", f"{YEAR}.0"
+    gained = f"{times} * (sum(mrr) FILTER (WHERE {now}) - sum(mrr) FILTER (WHERE {then}))"
     return Statement(
         {
             "our_costs": COSTS,

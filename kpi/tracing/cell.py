@@ -1,4 +1,4 @@
-"""From what a user asks (period, stage, filters, options) to one cell of one KPI, and what the KPI says."""
+"""From what a user asks (period, stage, filters, options) to one cell of one KPI."""
 
 import inspect
 import re
@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 import narwhals as nw
-import pandas as pd
 
 from kpi.catalogue import KPIS
 from kpi.engine import collect
@@ -22,8 +21,6 @@ from kpi.tracing.ask import Ask
 LABEL = re.compile(r"(?P<year>\d{4})(?:-(?:Q(?P<quarter>[1-4])|(?P<month>0[1-9]|1[0-2])))?")
 CUTS = ("by", "every", "level")
 ENDS = ("won", "lost")
-NOISE = 1e-9
-TOLD_BY = ("pipeline_id", "stage_id", "from_stage", "to_stage", "owner_id", "indicator")
 
 
 @dataclass(frozen=True)
@@ -99,52 +96,6 @@ def asked(
     )
     said = {key: value for key, value in said.items() if value is not None or key in options}
     return Cell(narrowed, ask, options, every, row, said)
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A number and the counts behind it: ``value`` (None: missing), ``x``, ``n``."""
-
-    value: float | None
-    x: int
-    n: int
-
-    def same(self, other: "Counted") -> bool:
-        """Tell whether two are equal, but for float noise."""
-        if (self.x, self.n) != (other.x, other.n):
-            return False
-        if self.value is None or other.value is None:
-            return self.value is other.value
-        return abs(self.value - other.value) <= NOISE * max(1.0, abs(other.value))
-
-
-def shown(cell: Cell, name: str) -> Counted | None:
-    """Return what the KPI itself says of the cell; None where it has no such cell."""
-    one_each = all(len(values) == 1 for values in cell.ask.within.values())
-    free = cell.every is None and cell.ask.since is not None and "since" not in cell.options
-    if free or not one_each:
-        return None
-    cut: dict[str, Any] = {"by": list(cell.ask.within)} if cell.ask.within else {}
-    alone = WRITERS[name].alone if cell.every is not None else None
-    if alone is not None:
-        cut |= alone(cell.ask)
-    elif cell.every is not None:
-        cut["every"] = cell.every
-    table = KPIS[name](cell.snapshot, **{**cell.options, **cut})
-    for column, values in cell.ask.within.items():
-        table = table[table[column] == values[0]]
-    if "every" in cut:
-        table = table[table["period"] == pd.Timestamp(cast("date", cell.ask.since))]
-    for column in [c for c in TOLD_BY if c in cell.stage]:
-        same = table[column].isna() if pd.isna(cell.stage[column]) else False
-        table = table[same | (table[column] == cell.stage[column])]
-    if cell.ask.month is not None:
-        table = table[table["month"] == cell.ask.month]
-    if table.empty:
-        return None
-    row = table.iloc[-1 if WRITERS[name].row == "month" else 0]
-    value = None if pd.isna(row["value"]) else float(row["value"])
-    return Counted(value, int(row["x"]), int(row["n"]))
 
 
 def _refuse(name: str, options: Mapping[str, object]) -> None:

@@ -58,7 +58,7 @@ def _closing(ask: Ask, begun: date, ended: date) -> str:
     return f"coalesce({{0}} BETWEEN {ask.on(first)} AND {ask.on(last)}, FALSE)"
 
 
-def _inside(ask: Ask) -> str:
+def inside(ask: Ask) -> str:
     """SQL condition that a deal is inside the filters at the end."""
     held = [ask.columns("deals", "d")]
     held += [f"d.deal_id IN ({of_leads(ask, name)})" for name in ask.by_lead]
@@ -77,7 +77,7 @@ def pipeline_changes(ask: Ask) -> Statement:
   d.outcome <> 'open' AND (coalesce(d.closed_on >= {ask.on(first)}, FALSE) OR was) AS closed,
   was AND {closing.format("s.closes")} AS begins,
   d.outcome = 'open' AND {closing.format("d.closes")} AS ends,
-  {_inside(ask)} AS inside
+  {inside(ask)} AS inside
 FROM (SELECT *, {of_type(ask)} AS of_type FROM deals_after) d
 LEFT JOIN (SELECT * FROM deals_before WHERE outcome = 'open') s ON s.deal_id = d.deal_id"""
 

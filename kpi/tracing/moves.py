@@ -69,7 +69,6 @@ FROM (
 
 
 def _shares(ask: Ask) -> str:
-    funnel, _ = _funnel(ask)
     more = f"CAST({float(ask.options['smoothing'])!r} AS DOUBLE)"
     return f"""SELECT a.place AS stage, b.place AS goes_to, k.share AS observed,
   (coalesce(k.share * k.completed, 0) + {more})

@@ -142,7 +142,8 @@ def _chances(_: Ask) -> str:
     return """SELECT w.deal_id, w.waited, here.closed > 0 AND w.waited IS NOT NULL AS learnt,
   CASE WHEN w.waited <= c.last THEN
     greatest(0.0, least(1.0, (coalesce(g.total, 0) - coalesce(g.gone, 0))
-      / nullif(coalesce(b.still, 1.0), 0))) * CASE WHEN onward.step IS NULL THEN 1.0 ELSE coalesce(onward.share, 0) END
+      / nullif(coalesce(b.still, 1.0), 0)))
+    * CASE WHEN onward.step IS NULL THEN 1.0 ELSE coalesce(onward.share, 0) END
   END AS ahead
 FROM waiting w
 LEFT JOIN wins here ON here.funnel = w.funnel AND here.step = w.furthest

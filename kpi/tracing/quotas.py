@@ -183,14 +183,15 @@ def coverage(ask: Ask) -> Statement:
     kind = ask.option("deal_type")
 
     def lines(ask: Ask) -> str:
-        own = "TRUE"
-        if kind is not None:
-            own = f"""(deal_type = {text(kind)} OR deal_type IS NULL AND NOT coalesce(bool_or(deal_type = {text(kind)})
-  OVER (PARTITION BY owner_id, month), FALSE))"""
+        own = "FALSE" if kind is None else f"coalesce(deal_type = {text(kind)}, FALSE)"
+        held = "TRUE" if kind is None else "own OR deal_type IS NULL AND NOT has_own"
         return f"""SELECT *, month || ' ' || owner_id || ' ' || coalesce(product, 'all products') || ' '
     || row_number() OVER (PARTITION BY month, owner_id, product ORDER BY quota) AS quota_id
-FROM (SELECT * FROM asked_quotas QUALIFY {own})
-WHERE month {inside}"""
+FROM (
+  SELECT *, {own} AS own, bool_or({own}) OVER (PARTITION BY owner_id, month) AS has_own
+  FROM asked_quotas
+)
+WHERE month {inside} AND ({held})"""
 
     def rows(ask: Ask) -> str:
         won = f"outcome = 'won' AND coalesce(closed_on {inside}, FALSE)"

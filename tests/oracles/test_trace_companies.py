@@ -26,6 +26,8 @@ MORE = [
     ("customer_churn", {"period": "2026-01"}),
     ("customer_churn", {"region": "north"}),
     ("mrr_movements", {"period": "2025"}),
+    ("pipeline_changes", {"period": "2026-Q1", "closing": "any"}),
+    ("sales_velocity", {"period": "2026-Q1", "opportunities": "worked"}),
 ]
 GROUND = [  # what the steps that all share are made of
     ("win_rate", {"basis": "cohort"}),
@@ -33,6 +35,11 @@ GROUND = [  # what the steps that all share are made of
     ("stage_conversion", {"stage": "S2"}),
     ("stage_days", {"stage": "S2"}),
     ("cycle_days", {"period": "2026-Q1"}),
+    ("pipeline_changes", {"period": "2026-Q1"}),
+    ("weighted_pipeline", {}),
+    ("stage_outlook", {"stage": "S2"}),
+    ("transition_matrix", {"stage": "S2", "to": "lost"}),
+    ("sales_velocity", {"period": "2026-Q1"}),
 ]
 WAYS = {
     "as it is": snapshot,
@@ -62,6 +69,10 @@ def cases():
     for name in TRACED:
         if WRITERS[name].row == "stage":
             yield from ((name, {"stage": stage}) for stage in STAGES)
+        elif WRITERS[name].row == "move":
+            yield from (
+                (name, {"stage": stage, "to": to}) for stage in STAGES for to in ("won", "S2")
+            )
         else:
             yield name, {}
     yield from MORE

@@ -40,6 +40,21 @@ OPTIONS = [
     ),
     ("stage_days", {"stage": "disc", "period": "2026-Q2"}),
     ("open_pipeline", {"of": "mrr", "deal_type": None}),
+    ("weighted_pipeline", {"of": "mrr", "deal_type": None}),
+    ("weighted_pipeline", {"probability": "crm", "source": ["event", "referral"]}),
+    ("sales_velocity", {"months": 6, "opportunities": "worked", "deal_type": None}),
+    ("sales_velocity", {"opportunities": "worked", "period": "2025"}),
+    ("transition_matrix", {"to": "nego", "smoothing": 2}),
+    ("transition_matrix", {"stage": "assess", "to": "disc", "period": "2025"}),
+    ("transition_matrix", {"to": "lost", "deal_type": None}),
+    ("stage_outlook", {"stage": "disc", "smoothing": 0.1}),
+    (
+        "stage_outlook",
+        {"stage": "Need found", "pipeline": "existing-customers", "deal_type": None},
+    ),
+    ("pipeline_changes", {"closing": "any", "deal_type": None}),
+    ("pipeline_changes", {"since": "2026-01-15", "until": "2026-03-02", "owner": "O-2"}),
+    ("pipeline_changes", {"until": "2025-12-31", "closing": ("2025-12-01", "2026-12-31")}),
     ("arr_run_rate", {"contracted": True}),
     ("minimum_mrr", {"threshold": 500}),
     ("customers", {"count": "company"}),
@@ -89,8 +104,9 @@ def files():
 
 
 def stage(name):
-    """Name a stage where the KPI has one row a stage."""
-    return {"stage": "prop"} if WRITERS[name].row == "stage" else {}
+    """Name a stage where the KPI has one row a stage, and where it leads where it has one a move."""
+    rows = {"stage": {"stage": "prop"}, "move": {"stage": "prop", "to": "won"}}
+    return rows.get(WRITERS[name].row, {})
 
 
 def is_what_the_kpi_says(page):

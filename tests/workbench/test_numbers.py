@@ -1,13 +1,17 @@
 """Commands and tables that show numbers: the board, leaks, and the account of one number."""
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import connectors
 import kpi
 from workbench import cli
 from workbench.kpi_tables import board_table, leaks_table, unit_text
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 
 @pytest.fixture
@@ -130,6 +134,16 @@ def test_good_and_bad_news_are_told_apart():
         }
     )
     assert board_table(board)["trend"].tolist() == ["▲ up !", "▲ up +"]
+
+
+def test_no_cell_holds_two_dollar_signs():
+    """JupyterLab would set what stands between them as mathematics."""
+    snapshot = connectors.open(SAMPLES)
+    board, leaks = board_table(kpi.board(snapshot)), leaks_table(kpi.leaks(snapshot))
+    cells = [str(cell) for table in (board, leaks) for cell in table.to_numpy().ravel()]
+    assert any(cell.startswith("$") for cell in cells)
+    assert [cell for cell in cells if cell.count("$") > 1] == []
+    assert board.loc["Cycle days", "95% interval"] == "47 to 96"
 
 
 def test_no_leak_is_said_in_words():
