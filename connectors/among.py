@@ -15,7 +15,7 @@ def among(column: pd.Series, values: pd.Series | ExtensionArray | Collection[str
 
     >>> among(pd.Series(["a", "b", None], dtype="str"), ["b", "c"]).tolist()
     [False, True, False]
-    >>> among(pd.Series(dtype="str"), pd.Series(["a"])).tolist()
+    >>> among(pd.Series(dtype="int64"), pd.Series(["a"])).tolist()
     []
     """
     known = pa.array(
@@ -23,6 +23,6 @@ def among(column: pd.Series, values: pd.Series | ExtensionArray | Collection[str
         pa.large_string(),
         from_pandas=True,
     )
-    mine = pa.array(column, pa.large_string(), from_pandas=True)
+    mine = pa.array(column.astype("str"), pa.large_string(), from_pandas=True)
     found = pc.is_in(mine, value_set=known, skip_nulls=True)
     return pd.Series(found.to_numpy(zero_copy_only=False), index=column.index, dtype="bool")

@@ -178,6 +178,9 @@ def rewinds(frames, days):
     date = BORN + pd.Timedelta(days=days)
     rewound = snapshot(frames).at(date.date())
     by_hand = snapshot(known_at(frames, date), as_of=str(date.date()))
+    columns = ["deal_id", "stage_id", "outcome", "owner_id", "amount", "close_date"]
+    mine, theirs = (s.deals.to_pandas()[columns] for s in (rewound, by_hand))
+    pd.testing.assert_frame_equal(mine, theirs)
     same(all_results(rewound), all_results(by_hand))
 
 
@@ -271,8 +274,9 @@ def test_all_open_all_won_all_lost_and_one_deal(kind, rate, cohort, further, cou
     cycle = KPIS["cycle_days"](snap).iloc[0]
     assert cycle["value"] == 36.0 if kind == "won" else np.isnan(cycle["value"])
     assert KPIS["stage_days"](snap)["value"].iloc[0] == 15.0
-    for name, table in all_results(snap_with_leads(snap, count)).items():
-        has_the_one_shape(name, table, ["period"] if name == "mrr_movements" else [])
+    if count == 1:
+        for name, table in all_results(snap_with_leads(snap, count)).items():
+            has_the_one_shape(name, table, ["period"] if name == "mrr_movements" else [])
 
 
 def snap_with_leads(snap, count):

@@ -88,7 +88,7 @@ def _visit(ask: Ask, name: str, known: Mapping[str, Step], order: list[str]) -> 
 
 def _part(name: str, says: str, sql: str) -> str:
     body = "\n".join(f"  {line}" for line in sql.strip().splitlines())
-    return f"-- {says}\n{name} AS (\n{body}\n)"
+    return f"-- {says}\n{name} AS MATERIALIZED (\n{body}\n)"
 
 
 def _nothing(table: str) -> str:

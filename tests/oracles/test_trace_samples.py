@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 import connectors
+from kpi.activity.minimums import RULES
 from kpi.catalogue import KPIS
 from kpi.tables import TABLES
 from kpi.trace import trace
@@ -40,6 +41,19 @@ OPTIONS = [
     ),
     ("stage_days", {"stage": "disc", "period": "2026-Q2"}),
     ("open_pipeline", {"of": "mrr", "deal_type": None}),
+    ("appointments", {"booked": True}),
+    ("appointments", {"booked": True, "period": "2026-01"}),
+    ("quota_attainment", {"of": "mrr", "period": "2026"}),
+    ("quota_attainment", {"ramp": True}),
+    ("coverage", {"deal_type": None}),
+    ("coverage", {"period": "2026-11"}),
+    ("slippage", {"not_won": True, "deal_type": None, "period": "2026-Q1"}),
+    *(
+        ("seller_minimums", {"owner": owner, "indicator": indicator, "period": period})
+        for owner in ("O-2", "O-5")
+        for indicator in RULES
+        for period in (None, "2026-Q4")
+    ),
     ("weighted_pipeline", {"of": "mrr", "deal_type": None}),
     ("weighted_pipeline", {"probability": "crm", "source": ["event", "referral"]}),
     ("sales_velocity", {"months": 6, "opportunities": "worked", "deal_type": None}),
@@ -104,8 +118,12 @@ def files():
 
 
 def stage(name):
-    """Name a stage where the KPI has one row a stage, and where it leads where it has one a move."""
-    rows = {"stage": {"stage": "prop"}, "move": {"stage": "prop", "to": "won"}}
+    """Name what tells the rows of a KPI apart: a stage, a move, a seller and indicator."""
+    rows = {
+        "stage": {"stage": "prop"},
+        "move": {"stage": "prop", "to": "won"},
+        "seller": {"owner": "O-2", "indicator": "deals_won"},
+    }
     return rows.get(WRITERS[name].row, {})
 
 
