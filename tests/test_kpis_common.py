@@ -75,6 +75,14 @@ OF_ALL = ["share"]  # of all groups together, so a filter changes it
 CUT_BY_SOURCE = [name for name, column in BY.items() if column == "source"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_quarter():
+    """Slippage rewinds once a quarter, half the time of all KPIs: one stands for its four."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kpi.pipeline.slippage.POOLED", 1)
+        yield
+
+
 def all_results(snap, **options):
     """Run every KPI, and the cohort basis where it is not the default, by name."""
     found = {name: kpi(snap, **options) for name, kpi in KPIS.items()}

@@ -27,7 +27,7 @@ READY = 3
 """Pages of a query fetched in advance."""
 PAGE_ROWS = 40_000
 """Records in a page of a bulk job at most: several pages are held in memory at a time."""
-PAGE_VALUES = 300_000
+PAGE_VALUES = 220_000
 """Values in a page at most: records of many fields come in smaller pages."""
 IDS = 200
 """Ids that one query names: an address holds about 16,000 letters."""

@@ -37,8 +37,8 @@ QUALIFY length = min(length) OVER (PARTITION BY owner_id, deal_type, product, mo
 
 def _asked(*cut: str) -> Step:
     """Quotas that are no part of a wider one; of those that differ by `cut` none is."""
-    wider = [names for names in (["deal_type"], ["product"], ["deal_type", "product"])]
-    wider = [names for names in wider if not set(names) & set(cut)]
+    every = (["deal_type"], ["product"], ["deal_type", "product"])
+    wider = [names for names in every if not set(names) & set(cut)]
 
     def write(_: Ask) -> str:
         parts = [_part_of(names) for names in wider]
@@ -182,7 +182,7 @@ def coverage(ask: Ask) -> Statement:
     inside = f"BETWEEN {ask.on(first)} AND {ask.on(last)}"
     kind = ask.option("deal_type")
 
-    def lines(ask: Ask) -> str:
+    def lines(_: Ask) -> str:
         own = "FALSE" if kind is None else f"coalesce(deal_type = {text(kind)}, FALSE)"
         held = "TRUE" if kind is None else "own OR deal_type IS NULL AND NOT has_own"
         return f"""SELECT *, month || ' ' || owner_id || ' ' || coalesce(product, 'all products') || ' '

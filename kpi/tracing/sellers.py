@@ -65,7 +65,8 @@ def _begins(indicator: str) -> Step:
   UNION ALL SELECT closed_on FROM our_deals WHERE {of_type(ask)} AND outcome = 'won'"""
         start = ask.window_start
         whole = month_start(start - timedelta(days=1), 1) if start else date(1970, 1, 1)
-        return f"""SELECT greatest(date_trunc('month', min(day)), {ask.on(whole)}) AS first_month
+        return f"""SELECT CASE WHEN count(day) > 0
+    THEN greatest(date_trunc('month', min(day)), {ask.on(whole)}) END AS first_month
 FROM (
   SELECT {days.get(indicator, deals)}
 )"""

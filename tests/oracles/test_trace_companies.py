@@ -6,6 +6,7 @@ from companies import ACCOUNTS, companies, lines, random_walks, snapshot
 from hypothesis import Phase, given, settings
 
 from kpi import TableError
+from kpi.activity.minimums import RULES
 from kpi.catalogue import KPIS
 from kpi.definitions import Count
 from kpi.trace import trace
@@ -73,6 +74,8 @@ def cases():
             yield from (
                 (name, {"stage": stage, "to": to}) for stage in STAGES for to in ("won", "S2")
             )
+        elif WRITERS[name].row == "seller":
+            yield from ((name, {"owner": "o2", "indicator": indicator}) for indicator in RULES)
         else:
             yield name, {}
     yield from MORE
