@@ -20,10 +20,10 @@ from benchmarks import chances  # noqa: E402
 from benchmarks.chances import NAMES, STAGES, Company  # noqa: E402
 from kpi import Snapshot, stage_conversion, stage_days, win_rate  # noqa: E402
 
-COMPANIES, PROCESSES, HORIZON = 1_000, 20, 150
+COMPANIES, PROCESSES, HORIZON = 1_000, 20, 180
 KINDS = {
     "old, cut export": Company(days=1_500, deals=1_200, window=270),
-    "young": Company(days=250, deals=360, window=None),
+    "young": Company(days=300, deals=300, window=None),
 }
 CLOSED = "win_rate of closed deals"
 """What a CRM shows; in a young company it cannot be right, whoever computes it: its note says so."""
