@@ -33,11 +33,11 @@ def kpis(
         typer.echo(str(explain(name)))
         return
     if name is not None:
-        table = table[_mentions(table, name)]
-        if table.empty:
-            raise TableError(
-                f"no KPI is called {name!r} or known by it: reverse-funnel kpis lists all"
-            )
+        found = table[_mentions(table, name)]
+        if found.empty:
+            names = table["name"].tolist()
+            raise TableError(f"no KPI is called {name!r} or known by it; expected one of {names}")
+        table = found
     typer.echo(table[["name", "question", "unit", "basis"]].to_string(index=False))
 
 

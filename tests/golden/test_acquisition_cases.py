@@ -23,12 +23,12 @@ def test_cost_per_lead(every):
 
 
 def customers(count, mrr):
-    """Build so many new customers of May 2026, each paying alike, and still there five years on."""
+    """Build so many new customers of May 2026, and as many who pay alike and all stay, since 2020."""
     names = [f"c{i}" for i in range(count)]
     deals = pd.DataFrame(
         {"deal_id": names, "outcome": "won", "close_date": "2026-05-10", "mrr": mrr}
     )
-    live = lines(*((name, mrr, "2020-05-10", None) for name in names))
+    live = lines(*((f"older {name}", mrr, "2020-05-10", None) for name in names))
     return {"deals": deals.assign(account_id=names), "subscriptions": live}
 
 
