@@ -91,7 +91,10 @@ def test_a_deal_that_is_won_becomes_subscriptions_and_no_longer_does(crm, settle
 
 
 def test_an_undeletion_during_the_first_load(crm, settled):
-    """The histories have been read by then: the past is asked for by id."""
+    """The histories may be worked out by then: the past of a deal that is there is asked for by id.
+
+    All jobs are made at once: the deal's own may have been worked out before it came back, too.
+    """
     here = crm(80)
     deal, lead = here.ids("Opportunity")[4], here.ids("Lead")[4]
     here.org.delete("Opportunity", deal)
@@ -109,9 +112,10 @@ def test_an_undeletion_during_the_first_load(crm, settled):
     here.sync()
     here.after_each = None
     assert done
-    assert len(here.history(deal))
+    assert len(here.history(deal)) or deal not in here.rows("deals").index
     here.wait()
     here.sync()
+    assert len(here.history(deal))
     here.same()
 
 
