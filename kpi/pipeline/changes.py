@@ -212,7 +212,7 @@ def _checked(result: pd.DataFrame) -> pd.DataFrame:
     gap = came - typed[["decreased", *LEAVE, "end"]].sum(axis=1)
     if (gap.abs() > 1e-6 * (1 + came.abs())).any():
         raise ArithmeticError(f"the pipeline's changes do not add up: off by {gap.abs().max()}")
-    typed[FLOWS] = typed[FLOWS].round(6) + 0.0  # no -0
+    typed[FLOWS] = typed[FLOWS].round(9) + 0.0  # no -0
     return typed
 
 

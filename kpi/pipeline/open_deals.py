@@ -151,4 +151,4 @@ def by_group(
 def total(values: pd.Series) -> float:
     """Sum of money without the noise of adding floats; missing where no value is known."""
     known = values.dropna()
-    return float(np.round(known.sum(), 6)) if len(known) else float("nan")
+    return float(np.round(known.sum(), 9)) if len(known) else float("nan")

@@ -169,7 +169,7 @@ def _weighted(
     known = part[part["chance"].notna() & part[of].notna()]
     old, left = int(known["old"].sum()), n - len(known)
     worth = known[of].to_numpy("float64") * known["chance"].to_numpy("float64")
-    value = float(np.round(worth.sum(), 6))
+    value = float(np.round(worth.sum(), 9))
     lacking = lacking or ("not enough data: no open deal can be weighted" if n == left > 0 else "")
     limits = (np.nan, np.nan)
     if chance is not None and len(known) and not lacking:
