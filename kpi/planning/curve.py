@@ -70,6 +70,29 @@ class Curve:
         limit = min(factor, 1 / self.final) if self.final > 0 else factor
         return replace(self, share=self.share * limit, area=self.area * limit)
 
+    def stretched(self, factor: float) -> "Curve":
+        """Return the curve of a funnel in which everything takes `factor` times as long.
+
+        >>> known(1.0, 30.0).stretched(0.5).by(15).round(4) == known(1.0, 15.0).by(15).round(4)
+        True
+        """
+        if factor == 1.0:
+            return self
+        days = np.arange(int(np.ceil((len(self.share) - 1) * factor)) + 1)
+        at = np.minimum(days / factor, len(self.share) - 1)
+        old = np.arange(len(self.share))
+        whole = np.append(days, days[-1] + 1) / factor
+        area = factor * (
+            np.interp(whole, np.arange(len(self.area)), self.area)
+            + np.maximum(whole - (len(self.area) - 1), 0) * self.final
+        )
+        return replace(
+            self,
+            share=np.interp(at, old, self.share),
+            area=area,
+            waiting=np.interp(at, old, self.waiting),
+        )
+
     def by(self, day: ArrayLike) -> Floats:
         """Share arrived by the end of a day; 0 before day 0.
 

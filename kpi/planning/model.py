@@ -3,26 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from kpi.cohorts import durations
-from kpi.deals.win_rate import of_type
-from kpi.engine import collect
-from kpi.periods import day_number, from_day, month_start
-from kpi.planning.caveats import caveats
-from kpi.planning.curve import Curve, Floats, Rate, fitted, known
-from kpi.planning.ladder import Ladder, ladder
-from kpi.rewind import count
+from kpi.planning.base import Base, assumed
+from kpi.planning.curve import Curve, Floats, Rate, known
+from kpi.planning.lead_flow import LeadFlow
+from kpi.planning.learn import learnt
+from kpi.planning.posterior import Memory
+from kpi.planning.values import Values, plain
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 
-DIRECT_MONTHS = 12
-RECENT_MONTHS = 6
 LEADS, WON = "leads", "won"
+
+
+def _no_wins() -> pd.DataFrame:
+    return pd.DataFrame({"day": [], "wins": [], "new_mrr": [], "bookings": []}, dtype="float64")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,27 @@ class FunnelModel:
         Deals created a month without a lead, and leads, over the last twelve whole months.
     recent_wins : int
         Deals won in the six months up to the as-of date: the target when none is given.
-    values : array or None
-        New recurring revenue of each deal won (reporting currency a month); None: not known.
+    delays : array, (curves, days + 1)
+        Integrals, by day, of the share of wins that have come: as seen, then as it may be.
+    worth, bookings : Values or None
+        What deals won bring: new recurring revenue a month, and amount (reporting currency); None
+        where it is not known.
+    base : Base or None
+        Recurring revenue that runs already, its churn and expansion; None where it is not known.
+    lead_flow : LeadFlow
+        Leads a month, their trend and how much they vary.
+    won : DataFrame
+        Deals won by day, up to the as-of date: ``day`` (number), ``wins, new_mrr, bookings``.
+    closed : int
+        Deals closed behind the model.
+    lead_cost : float
+        Cost of one lead over the last twelve whole months; missing where it is not known.
+    appointments_per_lead : float
+        Meetings held for each lead created, over the last twelve whole months.
+    definitions : str
+        Version of the definitions behind the model.
+    cycle : float
+        Length of every delay relative to history.
     source : str
         Whose figures these are, in words.
     notes : tuple of str
@@ -61,7 +80,17 @@ class FunnelModel:
     curves: Mapping[tuple[int, int], Curve]
     as_of: date | None
     source: str
-    values: Floats | None = None
+    delays: Floats
+    worth: Values | None = None
+    bookings: Values | None = None
+    base: Base | None = None
+    lead_flow: LeadFlow = field(default_factory=LeadFlow)
+    won: pd.DataFrame = field(default_factory=_no_wins)
+    closed: int = 0
+    lead_cost: float = np.nan
+    appointments_per_lead: float = np.nan
+    definitions: str = ""
+    cycle: float = 1.0
     waiting: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame({"step": [], "age": [], "n": []}, dtype="int64")
     )
@@ -70,6 +99,7 @@ class FunnelModel:
     recent_wins: int = 0
     factors: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    memory: Memory = field(default_factory=Memory, repr=False)
 
     @classmethod
     def fit(cls, snapshot: Snapshot) -> "FunnelModel":
@@ -85,34 +115,9 @@ class FunnelModel:
             If there are no deals, or none was ever won: there is nothing to learn from. Use
             `FunnelModel.assume` then.
         """
-        snapshot.need("deals", of="FunnelModel.fit")
-        rungs = ladder(snapshot)
-        curves = _curves(snapshot, rungs)
-        if rungs.has_leads and curves[0, len(rungs.steps) - 1].final == 0:
-            rungs = rungs.without_leads()
-            curves = _curves(snapshot, rungs)
-        top = len(rungs.steps) - 1
-        if curves[0, top].final == 0:
-            won = count(rungs.deals.filter(nw.col("outcome") == "won"))
-            undated = f"no deal won has a creation date ({won:,} were won)"
-            why = undated if won else "no deal of new business was won"
-            raise TableError(
-                f"{why} in the data of {snapshot.source} up to {snapshot.as_of}: there is no rate to "
-                "plan with; use FunnelModel.assume(...)"
-            )
-        direct, leads = _monthly(snapshot, rungs)
-        return cls(
-            steps=tuple(Step(name, label) for name, label in rungs.steps),
-            curves=curves,
-            as_of=snapshot.as_of,
-            source=snapshot.described,
-            values=_values(rungs),
-            waiting=rungs.waiting(),
-            direct_per_month=direct,
-            leads_per_month=leads,
-            recent_wins=recent_wins(snapshot),
-            notes=caveats(snapshot, rungs, curves[0, top]),
-        )
+        found = learnt(snapshot)
+        steps = tuple(Step(name, label) for name, label in found.pop("steps"))
+        return cls(steps=steps, **found)
 
     @classmethod
     def assume(
@@ -122,6 +127,10 @@ class FunnelModel:
         win_rate: float = 0.33,
         deal_value: float | None = None,
         lag_days: float | ArrayLike = 0,
+        mrr: float | None = None,
+        annual_churn: float = 0.0,
+        annual_expansion: float = 0.0,
+        lead_cost: float | None = None,
     ) -> "FunnelModel":
         """Plan without data, from rates taken as known.
 
@@ -137,6 +146,12 @@ class FunnelModel:
         lag_days : float or array
             Delay from lead to won: 0 none; a number, the mean of an exponential; an array, the
             share on day 0, 1, ...
+        mrr : float, optional
+            Recurring revenue that runs already, a month: for targets of mrr or arr.
+        annual_churn, annual_expansion : float
+            Share of it that leaves, and that customers add, in a year.
+        lead_cost : float, optional
+            Cost of one lead.
 
         Raises
         ------
@@ -156,12 +171,13 @@ class FunnelModel:
         for name, rate in {"lead_conversion": lead_conversion, "win_rate": win_rate}.items():
             if not 0 < rate <= 1:
                 raise TableError(f"{name} = {rate}; expected a share above 0 and up to 1 (0.15)")
-        if deal_value is not None and not 0 < deal_value < np.inf:
-            raise TableError(f"deal_value = {deal_value}; expected an amount above 0")
+        if deal_value is not None:
+            _positive("deal_value", deal_value, "an amount above 0")
         try:
             won = known(lead_conversion * win_rate, lag_days)
         except ValueError as error:
             raise TableError(str(error)) from error
+        value = None if deal_value is None else plain(np.array([deal_value]))
         return cls(
             steps=(Step(LEADS, "Leads"), Step("deals", "Deals"), Step(WON, "Won")),
             curves={
@@ -171,7 +187,11 @@ class FunnelModel:
             },
             as_of=None,
             source="assumed rates, not yours",
-            values=None if deal_value is None else np.array([float(deal_value)]),
+            delays=won.area[None, :] / won.final,
+            worth=value,
+            bookings=value,
+            base=None if mrr is None else assumed(mrr, annual_churn, annual_expansion),
+            lead_cost=np.nan if lead_cost is None else float(lead_cost),
             notes=("rates are assumed and taken as known; only chance varies",),
         )
 
@@ -196,17 +216,36 @@ class FunnelModel:
         return {self.steps[i].name: self.curves[i, i + 1].rate() for i in range(self.top)}
 
     @property
+    def values(self) -> Floats | None:
+        """New recurring revenue of each deal won, rising; None where it is not known."""
+        return None if self.worth is None else self.worth.seen
+
+    @property
     def deal_value(self) -> float:
         """Mean new recurring revenue a month of a deal won; nan where it is not known."""
-        return float(np.mean(self.values)) if self.values is not None else float("nan")
+        return self.worth.mean if self.worth is not None else float("nan")
 
     def curve(self, start: int, end: int) -> Curve:
         """Curve from one step to another, with the overrides of the steps between."""
         factor = float(np.prod([self.factors.get(i, 1.0) for i in range(start, end)]))
-        return self.curves[start, end].scaled(factor)
+        return self.curves[start, end].scaled(factor).stretched(self.cycle)
+
+    def delay_areas(self) -> Floats:
+        """Integrals of the share of wins that have come, by day, every delay times the cycle."""
+        if self.cycle == 1.0:
+            return self.delays
+        days = np.arange(int(np.ceil((self.delays.shape[1] - 1) * self.cycle)) + 1) / self.cycle
+        old = np.arange(self.delays.shape[1])
+        beyond = np.maximum(days - old[-1], 0)
+        return np.array([self.cycle * (np.interp(days, old, a) + beyond) for a in self.delays])
 
     def with_rates(
-        self, rates: Mapping[str, float] | None = None, *, deal_value: float | None = None
+        self,
+        rates: Mapping[str, float] | None = None,
+        *,
+        deal_value: float | None = None,
+        cycle: float | None = None,
+        annual_churn: float | None = None,
     ) -> "FunnelModel":
         """Return the model with some rates, or the deal value, set by hand.
 
@@ -216,7 +255,11 @@ class FunnelModel:
             New rate of going on from that step, above 0 and up to 1. Delays stay as observed, and
             so does the relative uncertainty.
         deal_value : float, optional
-            New mean; the spread of the values is kept.
+            New mean of the new recurring revenue, and bookings in proportion; the spread is kept.
+        cycle : float, optional
+            Every delay times this, above 0: 0.9 is a tenth faster than history.
+        annual_churn : float, optional
+            Share of the recurring revenue that leaves in a year.
 
         Raises
         ------
@@ -241,59 +284,32 @@ class FunnelModel:
             if observed == 0:
                 raise TableError(f"rate of {name!r}: history has none to replace")
             factors[i] = rate / observed
-        values = self.values
+        changed: dict[str, Any] = {"factors": factors}
         if deal_value is not None:
-            if not 0 < deal_value < np.inf:
-                raise TableError(f"deal_value = {deal_value}; expected an amount above 0")
-            mean = self.deal_value
-            values = np.array([deal_value]) if values is None else values * (deal_value / mean)
-        return replace(self, factors=factors, values=values)
+            changed |= self._revalued(deal_value)
+        if cycle is not None:
+            changed["cycle"] = _positive("cycle", cycle, "a factor above 0 (0.9)")
+        if annual_churn is not None:
+            changed["base"] = self._losing(annual_churn)
+        return replace(self, **changed)
+
+    def _losing(self, annual_churn: float) -> Base:
+        if self.base is None:
+            raise TableError("annual_churn: the model has no recurring revenue that could leave")
+        return self.base.changed(annual_churn=annual_churn)
+
+    def _revalued(self, deal_value: float) -> dict[str, Values]:
+        _positive("deal_value", deal_value, "an amount above 0")
+        if self.worth is None:
+            return {"worth": plain(np.array([deal_value]))}
+        factor = deal_value / self.deal_value
+        found = {"worth": self.worth.scaled(factor)}
+        return (
+            found if self.bookings is None else found | {"bookings": self.bookings.scaled(factor)}
+        )
 
 
-def recent_wins(snapshot: Snapshot) -> int:
-    """Deals of new business won in the six months up to the as-of date."""
-    day = snapshot.as_of
-    back = month_start(day, -RECENT_MONTHS)
-    length = (month_start(back, 1) - back).days
-    since = day_number(back.replace(day=min(day.day, length)))
-    won = of_type(snapshot, "new").filter(nw.col("outcome") == "won", nw.col("closed_day") > since)
-    return int(collect(won.select(nw.len().alias("n")))["n"].iloc[0])
-
-
-def _curves(snapshot: Snapshot, rungs: Ladder) -> dict[tuple[int, int], Curve]:
-    """Incidence from every step to every later one."""
-    return {
-        pair: fitted(durations(snapshot, rungs.followed(*pair), [], start="start", end="end"))
-        for pair in rungs.pairs
-    }
-
-
-def _values(rungs: Ladder) -> Floats | None:
-    """New MRR of deals won; None where none is recorded."""
-    won = rungs.deals.filter(nw.col("outcome") == "won", ~nw.col("mrr").is_null()).select("mrr")
-    values = collect(won)["mrr"].to_numpy(dtype="float64")
-    return np.sort(values) if values.sum() > 0 else None
-
-
-def _monthly(snapshot: Snapshot, rungs: Ladder) -> tuple[float, float]:
-    """Direct deals and leads a month over the last twelve whole months of the data."""
-    first = collect(rungs.deals.select(nw.col("created_day").min()))["created_day"].iloc[0]
-    nothing = 0.0, float("nan")
-    if pd.isna(first):
-        return nothing
-    begin = max(from_day(first), snapshot.window_start or from_day(first))
-    end = month_start(snapshot.as_of)
-    start = max(month_start(end, -DIRECT_MONTHS), month_start(begin))
-    months = (end.year - start.year) * 12 + end.month - start.month
-    if months < 1:
-        return nothing
-    inside = [(start - from_day(0)).days, (end - from_day(0)).days]
-
-    def monthly(frame: nw.LazyFrame, day: str) -> float:
-        seen = frame.filter(nw.col(day) >= inside[0], nw.col(day) < inside[1])
-        return float(collect(seen.select(nw.len().alias("n")))["n"].iloc[0]) / months
-
-    direct = rungs.deals.filter(nw.col("lead").is_null())
-    if not rungs.has_leads:
-        return nothing
-    return monthly(direct, "created_day"), monthly(snapshot.leads.lazy(), "created_day")
+def _positive(name: str, number: float, expected: str) -> float:
+    if not 0 < number < np.inf:
+        raise TableError(f"{name} = {number}; expected {expected}")
+    return float(number)

@@ -1,10 +1,14 @@
 """How many records a number of wins takes, before anything in the pipeline is credited."""
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import betaincinv, gammainc, roots_legendre
 
-from kpi.planning.chance import Sources, Total, leads_for
+from kpi.planning.curve import Curve, Floats
 from kpi.planning.model import FunnelModel
-from kpi.planning.reverse import PlanError
+from kpi.planning.target import PlanError
+
+NODES = 32
 
 
 def records_needed(model: FunnelModel, *, wins: float, confidence: float = 0.8) -> dict[str, int]:
@@ -23,6 +27,10 @@ def records_needed(model: FunnelModel, *, wins: float, confidence: float = 0.8) 
     PlanError
         If the wins or the confidence make no sense.
 
+    Notes
+    -----
+    Poisson wins, the share drawn from its Beta posterior (Gauss-Legendre quadrature).
+
     Examples
     --------
     >>> model = FunnelModel.assume(lead_conversion=0.15, win_rate=0.33)
@@ -31,18 +39,30 @@ def records_needed(model: FunnelModel, *, wins: float, confidence: float = 0.8) 
     """
     if not 0 < wins < 1e9 or not 0 < confidence < 1:
         raise PlanError(f"wins = {wins}, confidence = {confidence}; expected above 0, and 0 to 1")
+    whole = np.ceil(wins - 1e-9)
     found = {}
     for i, step in enumerate(model.steps[:-1]):
-        curve = model.curves[i, model.top]
-        sources = Sources(
-            odds=np.zeros(0),
-            records=np.zeros(0),
-            direct=0.0,
-            in_time=1.0,
-            lead_rate=(curve.x, curve.n),
-            deal_rate=(0.0, np.inf),
-            lead_share=model.curve(i, model.top).final,
-        )
-        number = leads_for(Total(sources, wins, None), confidence)
+        planned = model.curve(i, model.top).final
+        shares, weights = _posterior(model.curves[i, model.top], planned)
+
+        def short(n: float, shares: Floats = shares, weights: Floats = weights) -> float:
+            return float(weights @ gammainc(whole, n * shares)) - confidence
+
+        high = whole / planned
+        while short(high) < 0:
+            high *= 2
+            if high > 1e15:
+                raise PlanError(f"no number of {step.label} reaches {wins:,.0f} wins")
+        number = brentq(short, 0.0, high, xtol=1e-9, rtol=1e-12)
         found[step.name] = int(np.ceil(round(number, 6)))
     return found
+
+
+def _posterior(curve: Curve, planned: float) -> tuple[Floats, Floats]:
+    """Values of an uncertain share, scaled as the planned one is to the one observed, and weights."""
+    if np.isinf(curve.n) or curve.n == 0:
+        return np.array([planned]), np.array([1.0])
+    at, weight = roots_legendre(NODES)
+    a, b = curve.x + 0.5, curve.n - curve.x + 0.5
+    values = betaincinv(a, b, (at + 1) / 2)
+    return values * (planned / (curve.x / curve.n)), weight / 2

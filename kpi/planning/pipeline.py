@@ -7,6 +7,8 @@ import numpy as np
 from kpi.planning.curve import Floats, Ints
 from kpi.planning.model import FunnelModel
 
+MONTH_DAYS = 30.4375
+
 
 def arrivals(model: FunnelModel, step: int, ages: Sequence[int], end: int, days: Ints) -> Floats:
     """Chance that a record open at `step` since so many days reaches `end` by each day.
@@ -57,15 +59,38 @@ def expected(model: FunnelModel, edges: Sequence[int]) -> Floats:
     return total
 
 
-def odds(model: FunnelModel, first: int, last: int) -> tuple[Floats, Floats]:
-    """Chance to win between two days after the as-of date, and how many records have it."""
-    chances, records = [np.zeros(0)], [np.zeros(0)]
+def win_odds(model: FunnelModel, edges: Sequence[int]) -> tuple[Floats, Floats]:
+    """Chance of open records to win between the edges (days after the as-of date).
+
+    Returns
+    -------
+    (k, len(edges) - 1) and (k,)
+        The chances of each group of like records, and how many records it holds.
+    """
+    days = np.asarray(edges, dtype="int64")
+    chances, records = [np.zeros((0, len(days) - 1))], [np.zeros(0)]
     for step, ages, count in _by_step(model):
-        by = arrivals(model, step, ages, model.top, np.array([first, last]))
-        gain = by[:, 1] - by[:, 0]
-        chances.append(gain[gain > 0])
-        records.append(count[gain > 0])
+        gain = np.maximum(np.diff(arrivals(model, step, ages, model.top, days), axis=1), 0.0)
+        some = gain.sum(axis=1) > 0
+        chances.append(gain[some])
+        records.append(count[some])
     return np.concatenate(chances), np.concatenate(records)
+
+
+def direct_arrivals(model: FunnelModel, spans: Sequence[tuple[int, int]], horizon: int) -> Floats:
+    """Expected arrivals, by step and span, of deals without a lead created after the as-of date."""
+    found = np.zeros((len(model.steps), len(spans)))
+    if model.direct_per_month == 0:
+        return found
+    a_day = model.direct_per_month / MONTH_DAYS
+    for end in range(model.first_deal, len(model.steps)):
+        for i, (a, b) in enumerate(spans):
+            if end == model.first_deal:
+                found[end, i] = a_day * (b - a)
+            else:
+                share = model.curve(model.first_deal, end).between((1, horizon + 1), (a, b))
+                found[end, i] = a_day * horizon * share
+    return found
 
 
 def _by_step(model: FunnelModel) -> Iterator[tuple[int, list[int], Floats]]:

@@ -1,98 +1,44 @@
 """The reverse funnel: from the wins or revenue required, through time, to the leads to create."""
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kpi.periods import as_date, month_start
-from kpi.planning.chance import Sources, Total, leads_for
-from kpi.planning.curve import Floats, months_between, span
+from kpi.planning.curve import Floats, Ints
+from kpi.planning.horizon import Horizon
 from kpi.planning.model import FunnelModel
-from kpi.planning.pipeline import expected, odds, stalled
-from kpi.tables import TableError
+from kpi.planning.outlook import Outlook
+from kpi.planning.pattern import Caps, most, pattern, seasonal
+from kpi.planning.pipeline import direct_arrivals, expected, stalled
+from kpi.planning.plan import Plan
+from kpi.planning.posterior import DRAWS
+from kpi.planning.simulate import already, chance, forward, worth
+from kpi.planning.target import FLOWS, LEVELS, PlanError, Target
 
 CHANCES = (0.5, 0.8, 0.9)
 USEFUL = 0.5
-MOST_WINS = 50_000
-
-
-class PlanError(TableError):
-    """The target cannot be planned for: it is impossible, or an input makes no sense."""
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What it takes to reach a target.
-
-    Attributes
-    ----------
-    table : DataFrame
-        One row per stage and month: ``month`` (its first day), ``stage``, ``label``, ``need``
-        (records that reach the stage in that month under the plan), ``in_pipeline`` (of these,
-        what exists already), ``direct`` (deals without a lead, yet to be created) and
-        ``to_create`` (what new leads bring; for the first stage: how many to create).
-    total_leads : int or None
-        Leads to create, all months together; None where the data has no leads.
-    total_deals : int
-        Deals to create from them (from nothing, where the data has no leads).
-    probability : float
-        Chance of reaching the target with this plan, 0 to 1.
-    too_late : float
-        Share of the target, 0 to 1, that no new lead can still reach in time if leads come at a
-        steady pace to the end: the leads behind it should have been created before the start.
-    last_useful_month : date
-        First day of the last month whose leads, where they win at all, are more likely than not to
-        do so in time; leads are created evenly up to it.
-    needs : dict of chance to leads
-        What the same target takes for a 50, 80 and 90 % chance.
-    """
-
-    wins: float | None
-    new_mrr: float | None
-    by: date
-    start: date
-    confidence: float
-    table: pd.DataFrame
-    total_leads: int | None
-    total_deals: int
-    probability: float
-    too_late: float
-    last_useful_month: date
-    needs: dict[float, int]
-    from_pipeline: float
-    from_direct: float
-    from_new: float
-    source: str
-    notes: tuple[str, ...]
-
-    @property
-    def to_create(self) -> int:
-        """Records to create at the top of the funnel: leads, or deals where there are no leads."""
-        return self.total_deals if self.total_leads is None else self.total_leads
-
-    @property
-    def top(self) -> str:
-        """What is created at the top of the funnel: ``leads`` or ``deals``."""
-        return "deals" if self.total_leads is None else "leads"
-
-    @property
-    def months_to_create(self) -> pd.Series:
-        """Records to create at the top of the funnel, by month."""
-        first = self.table["stage"] == self.table["stage"].iloc[0]
-        rows = self.table[first & (self.table["to_create"] > 0)]
-        return pd.Series(rows["to_create"].to_numpy(), index=pd.Index(rows["month"]))
+BAND = (0.1, 0.9)
+NUDGES = 1_000
+ANY_NUMBER = 1e7
 
 
 def reverse_funnel(
     model: FunnelModel,
+    target: Target | None = None,
     *,
-    wins: float | None = None,
-    new_mrr: float | None = None,
-    by: date | str,
-    start: date | str | None = None,
-    confidence: float = 0.8,
+    caps: Caps | None = None,
+    season: Mapping[int, float] | None = None,
+    smooth: float | None = None,
+    leads_by_month: Mapping[str, float] | None = None,
+    lead_cost: float | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    **goal: Any,
 ) -> Plan:
     """Work out the leads to create each month so that a target is reached with a given chance.
 
@@ -100,16 +46,23 @@ def reverse_funnel(
     ----------
     model : FunnelModel
         Fitted or assumed.
-    wins, new_mrr : float
-        The target, exactly one of them: deals won, or new recurring revenue a month (reporting
-        currency) of the deals won, from `start` to `by`.
-    by : date or ISO text
-        Last day that counts.
-    start : date or ISO text, optional
-        First day that counts, and on which leads can be created; default the first of the month
-        after the model's as-of date. An assumed model has no such date: then it is required.
-    confidence : float
-        Chance wanted, above 0 and below 1.
+    target : Target, optional
+        What is to be reached; or its keywords here: one of ``wins, new_mrr, bookings, mrr, arr``,
+        with ``by``, ``start`` and ``confidence``.
+    caps : mapping, optional
+        The most that a month can take: ``leads``, ``appointments``, ``deals``, or
+        ``deals_per_seller`` with ``sellers``; each a number, or a mapping of 'YYYY-MM' to number.
+    season : mapping of 1..12 to weight, optional
+        How much of the leads each calendar month brings, relative to the others.
+    smooth : float, optional
+        Largest relative change of the leads from month to month. Default: none for one date, 0.5
+        along a path of dates.
+    leads_by_month : mapping of 'YYYY-MM' to number, optional
+        The user's own plan: the result tells its chance too (``own_probability``).
+    lead_cost : float, optional
+        Cost of a lead; default the model's.
+    draws, seed : int
+        How many draws of what is uncertain, and which.
 
     Returns
     -------
@@ -118,16 +71,18 @@ def reverse_funnel(
     Raises
     ------
     PlanError
-        If the target, dates or confidence make no sense, or no number of leads reaches the target.
+        If the target, dates, caps or confidence make no sense; or if no number of leads reaches
+        the target: then with the reason, and the nearest target that can be reached (``nearest``).
 
     Notes
     -----
-    New leads come evenly over each month (Poisson), win with the end-to-end share of the model
-    after the whole distribution of delays, in exact calendar months. Open leads and deals are
-    credited once, by step and age; direct deals at their recent pace. The rates' own uncertainty
-    (Beta posteriors) widens the chance; values of deals are drawn from those won. The same number
-    of leads is planned for every month up to the last useful one; where a later date makes one more
-    month useful, the total can rise by a little, because that month's leads have less time.
+    New leads come evenly over each month (Poisson, or negative binomial where history varied more),
+    win with the end-to-end share of the model after the whole distribution of delays, in exact
+    calendar months. Open leads and deals are credited once, by step and age; direct deals at their
+    recent pace. Rates, delays and mean deal value are drawn from what the data leaves open; values
+    of deals are drawn from those won. The same number of leads is planned for every month up to the
+    last useful one (by season and under the caps where these are given). A start before the data's
+    end counts what was won since.
 
     Examples
     --------
@@ -136,95 +91,192 @@ def reverse_funnel(
     >>> plan.total_leads, round(plan.probability, 3)
     (136, 0.801)
     """
-    first, last = _dates(model, by, start)
-    target, values = _target(model, wins, new_mrr)
-    if not 0 < confidence < 1:
-        raise PlanError(f"confidence = {confidence}; expected a chance above 0 and below 1 (0.8)")
-    origin = model.as_of or first - timedelta(days=1)
-    months = months_between(first, last)
-    end_to_end = model.curve(0, model.top)
-    deadline = (0, (last - first).days + 1)
-    spans = [span(month, first, last, first) for month in months]
-    in_time = np.array([end_to_end.between(s, deadline) for s in spans]) / end_to_end.final
-    useful = _useful(in_time, last)
-    sources = _sources(model, first, last, origin, float(in_time[: useful + 1].mean()))
-    total = Total(sources, target, values)
-    needs = {q: _whole(_leads(total, q, last)) for q in sorted({*CHANCES, confidence})}
-    leads = needs[confidence]
-    pace = np.zeros(len(months))
-    pace[: useful + 1] = _even(leads, useful + 1)
-    table, sums = _table(model, months, spans, pace, (first, last, origin))
+    target = _target(target, goal)
+    start, last = target.dates(model.as_of)
+    horizon = Horizon.of(start, last, model.as_of)
+    done = already(model, target, start)
+    outlook = Outlook(model, target, horizon, done=done, draws=draws, seed=seed)
+    in_time = _in_time(model, horizon)
+    useful = _useful(in_time, outlook, target)
+    limit = most(model, horizon.months, caps)
+    weights = seasonal(horizon.months, season) * (np.arange(len(in_time)) <= useful)
+    shape = pattern(outlook, weights, limit, target.confidence, smooth)
+    outlook.aim(_first_guess(outlook, shape, limit, target))
+    solve = partial(_leads, outlook, shape, limit)
+    pace = solve(target.confidence)
+    if pace is None:
+        raise _impossible(outlook, shape, limit, target)
+    own = chance(model, target, leads_by_month, draws, seed) if leads_by_month else np.nan
+    table, sums = _table(model, horizon, pace)
     return Plan(
-        wins=wins,
-        new_mrr=new_mrr,
+        target=target,
+        start=start,
         by=last,
-        start=first,
-        confidence=confidence,
         table=table,
-        total_leads=leads if model.has_leads else None,
-        total_deals=_whole(sums["deals"]) if model.has_leads else leads,
-        probability=total.chance(float(leads)),
+        total_leads=int(pace.sum()) if model.has_leads else None,
+        total_deals=_whole(sums["deals"]) if model.has_leads else int(pace.sum()),
+        probability=outlook.chance(pace),
         too_late=_share(1 - in_time.mean()),
-        last_useful_month=months[useful],
-        needs={q: needs[q] for q in CHANCES},
+        last_useful_month=horizon.months[useful],
+        needs=_needs(solve, target.confidence, pace),
+        outcome=_outcome(outlook, pace),
         from_pipeline=sums["in_pipeline"],
         from_direct=sums["direct"],
         from_new=sums["to_create"],
         source=model.source,
-        notes=(*model.notes, *_notes(model, first, origin)),
+        definitions=model.definitions,
+        notes=(*model.notes, *_notes(model, start, horizon)),
+        rates={name: model.curve(i, i + 1).final for i, name in enumerate(_names(model))},
+        deal_value=model.deal_value,
+        lead_cost=model.lead_cost if lead_cost is None else float(lead_cost),
+        already=done,
+        own_probability=own,
+        seed=seed,
+        draws=draws,
+        inputs=_inputs(caps, season, smooth, leads_by_month),
+        solve=lambda confidence: _total(solve, confidence, target),
     )
 
 
-def _dates(model: FunnelModel, by: date | str, start: date | str | None) -> tuple[date, date]:
-    last = as_date(by)
-    if start is not None:
-        first = as_date(start)
-    elif model.as_of is not None:
-        first = month_start(model.as_of, 1)
-    else:
-        raise PlanError("start is missing: an assumed model has no as-of date to begin after")
-    if model.as_of is not None and first <= model.as_of:
-        first = model.as_of + timedelta(days=1)
-    if last < first:
-        raise PlanError(f"by = {last} is before the plan can start ({first})")
-    if (last - first).days > 3653:
-        raise PlanError(f"by = {last} is more than ten years after {first}")
-    return first, last
+def _names(model: FunnelModel) -> list[str]:
+    return [step.name for step in model.steps[:-1]]
 
 
-def _target(
-    model: FunnelModel, wins: float | None, new_mrr: float | None
-) -> tuple[float, Floats | None]:
-    if (wins is None) == (new_mrr is None):
-        raise PlanError("set the target as wins or as new_mrr, exactly one of them")
-    target = wins if wins is not None else new_mrr
-    name = "wins" if wins is not None else "new_mrr"
-    if target is None or not 0 < target < 1e12:
-        raise PlanError(f"{name} = {target:,.10g}; expected a number above 0")
-    expected_wins = target if wins is not None else target / (model.deal_value or 1.0)
-    if expected_wins > MOST_WINS:
-        raise PlanError(
-            f"{name} = {target:,.0f} takes more than {MOST_WINS:,} wins: split the target"
-        )
-    if wins is not None:
-        return float(np.ceil(wins - 1e-9)), None
-    if model.values is None:
-        raise PlanError(
-            "the value of a deal is not known (no won deal has mrr): set the target as wins, "
-            "or the deal value with model.with_rates(deal_value=...)"
-        )
-    return float(target), model.values
+def _inputs(caps: object, season: object, smooth: object, leads: object) -> dict[str, object]:
+    given = {"caps": caps, "season": season, "smooth": smooth, "leads_by_month": leads}
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def _useful(in_time: Floats, last: date) -> int:
+def _target(target: Target | None, goal: dict[str, Any]) -> Target:
+    known = {*FLOWS, *LEVELS, "by", "start", "confidence"}
+    unknown = sorted(set(goal) - known)
+    if unknown:
+        raise TypeError(f"reverse_funnel() got an unexpected keyword argument {unknown[0]!r}")
+    if target is None:
+        return Target(**goal)
+    return replace(target, **goal) if goal else target
+
+
+def _in_time(model: FunnelModel, horizon: Horizon) -> Floats:
+    """Of the leads of each month that win at all, the share that does so by the last day."""
+    end_to_end = model.curve(0, model.top)
+    deadline = (0, (horizon.last - horizon.first).days + 1)
+    found = [end_to_end.between(s, deadline) for s in horizon.spans]
+    return np.array(found) / end_to_end.final
+
+
+def _useful(in_time: Floats, outlook: Outlook, target: Target) -> int:
     """Index of the last month whose leads mostly arrive in time; at least the first."""
     if in_time[0] <= 0:
+        none = np.zeros(len(in_time))
+        if outlook.chance(none) >= target.confidence:
+            return 0
+        nearest = _nearest(outlook, none, target)
         raise PlanError(
-            f"no new lead can win by {last}: even the fastest in the data takes longer; "
-            "only what is in the pipeline counts, or choose a later date"
+            f"no new lead can win by {target.last}: even the fastest in the data takes longer; "
+            f"only what is in the pipeline counts{_said(nearest, target)}; or choose a later date",
+            nearest=nearest,
         )
     enough = np.flatnonzero(in_time >= USEFUL)
     return int(enough[-1]) if len(enough) else 0
+
+
+def _first_guess(outlook: Outlook, shape: Floats, limit: Floats, target: Target) -> Floats:
+    """Leads that are about enough: they say when wins come, which a level depends on."""
+    times = outlook.scale(shape, limit, target.confidence)
+    return np.minimum(shape * (1.0 if times is None else times), np.where(shape > 0, limit, 0.0))
+
+
+def _leads(outlook: Outlook, shape: Floats, limit: Floats, confidence: float) -> Ints | None:
+    """Whole leads by month that are likely enough; None where no number is."""
+    times = outlook.scale(shape, limit, confidence)
+    if times is None:
+        return None
+    exact = np.minimum(times * shape, limit)
+    pace = _rounded(exact, _whole(float(exact.sum())), limit)
+    for more in range(1, NUDGES):
+        if outlook.chance(pace) >= confidence - 1e-12:
+            return pace
+        again = _rounded(exact, _whole(float(exact.sum())) + more, limit)
+        if (again == pace).all():
+            return pace
+        pace = again
+    return pace
+
+
+def _rounded(exact: Floats, total: int, limit: Floats) -> Ints:
+    """Whole numbers that add up to a total, as near to the exact ones as can be, the earlier first."""
+    whole = np.floor(np.minimum(exact, limit) + 1e-9).astype("int64")
+    room = np.floor(limit + 1e-9) - whole
+    order = np.argsort(-(exact - whole).round(9), kind="stable")
+    order = order[exact[order] > 0] if (exact > 0).any() else order[:1]
+    rest = total - int(whole.sum())
+    while rest > 0 and (room[order] > 0).any():
+        for place in order:
+            if rest > 0 and room[place] > 0:
+                whole[place] += 1
+                room[place] -= 1
+                rest -= 1
+    return whole
+
+
+def _total(solve: Callable[[float], Ints | None], confidence: float, target: Target) -> int:
+    pace = solve(confidence)
+    if pace is None:
+        raise PlanError(
+            f"no number of leads reaches the target by {target.last} with a chance of {confidence:.0%}"
+        )
+    return int(pace.sum())
+
+
+def _needs(
+    solve: Callable[[float], Ints | None], confidence: float, pace: Ints
+) -> dict[float, int]:
+    found = {q: pace if q == confidence else solve(q) for q in CHANCES}
+    return {q: int(n.sum()) for q, n in found.items() if n is not None}
+
+
+def _impossible(outlook: Outlook, shape: Floats, limit: Floats, target: Target) -> PlanError:
+    """Say why no number of leads is enough, and what would be."""
+    all_of_it = np.where(shape > 0, np.floor(np.minimum(limit, ANY_NUMBER)), 0.0)
+    chances = outlook.chances(all_of_it)
+    months = [outlook.horizon.months[month] for month, _ in outlook.checkpoints]
+    short = [m for m, chance in zip(months, chances, strict=True) if chance < target.confidence]
+    when = f"by {target.last}" if len(months) == 1 else f"of {short[0]:%B %Y}"
+    said = f"no number of new leads reaches the target {when} with a chance of"
+    if np.isfinite(limit[shape > 0]).all():
+        said = (
+            f"under the caps, {all_of_it.sum():,.0f} leads at most, the target {when} is reached "
+        )
+        said += f"with a chance of {chances.min():.0%}, not"
+    nearest = _nearest(outlook, all_of_it, target)
+    return PlanError(f"{said} {target.confidence:.0%}{_said(nearest, target)}", nearest=nearest)
+
+
+def _nearest(outlook: Outlook, leads: Floats, target: Target) -> float | None:
+    """Largest amount that these leads reach with the chance asked for; None where none is."""
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        outlook.lowered(middle, leads)
+        if outlook.chance(leads) >= target.confidence:
+            low = middle
+        else:
+            high = middle
+    outlook.lowered(1.0, leads)
+    amount = low * target.amount
+    if target.kind == "wins" and len(target.checkpoints) == 1:
+        amount = float(np.floor(amount + 1e-6))
+    return amount if amount > 0 else None
+
+
+def _said(nearest: float | None, target: Target) -> str:
+    if nearest is None:
+        return ""
+    if len(target.checkpoints) > 1:
+        return f"; {nearest / target.amount:.0%} of every month's amount is the most that has it"
+    unit = "wins" if target.kind == "wins" else f"of {target.kind}"
+    return f"; the nearest target with that chance is {nearest:,.0f} {unit}"
 
 
 def _share(number: float) -> float:
@@ -232,68 +284,19 @@ def _share(number: float) -> float:
     return float(np.clip(round(number, 12), 0.0, 1.0))
 
 
-def _sources(model: FunnelModel, first: date, last: date, origin: date, in_time: float) -> Sources:
-    days = ((first - origin).days - 1, (last - origin).days)
-    chances, records = odds(model, *days)
-    end_to_end = model.curve(0, model.top)
-    deal = model.curves[model.first_deal, model.top]
-    direct = _direct(model, [(days[0] + 1, days[1] + 1)], days[1])[model.top].sum()
-    return Sources(
-        odds=chances,
-        records=records,
-        direct=float(direct),
-        in_time=in_time,
-        lead_rate=(model.curves[0, model.top].x, model.curves[0, model.top].n),
-        deal_rate=(deal.x, deal.n),
-        lead_share=end_to_end.final,
-    )
-
-
-def _direct(model: FunnelModel, spans: list[tuple[int, int]], horizon: int) -> Floats:
-    """Expected arrivals, by step and span, of deals without a lead created after the as-of date."""
-    found = np.zeros((len(model.steps), len(spans)))
-    if model.direct_per_month == 0:
-        return found
-    created = model.direct_per_month / 30.4375 * horizon
-    for end in range(model.first_deal, len(model.steps)):
-        for i, (a, b) in enumerate(spans):
-            if end == model.first_deal:
-                found[end, i] = model.direct_per_month / 30.4375 * (b - a)
-            else:
-                share = model.curve(model.first_deal, end).between((1, horizon + 1), (a, b))
-                found[end, i] = created * share
-    return found
-
-
-def _leads(total: Total, confidence: float, last: date) -> float:
-    try:
-        return leads_for(total, confidence)
-    except ArithmeticError as error:
-        raise PlanError(
-            f"no number of new leads reaches the target by {last} with a chance of {confidence:.0%}"
-        ) from error
-
-
 def _table(
-    model: FunnelModel,
-    months: list[date],
-    spans: list[tuple[int, int]],
-    pace: Floats,
-    dates: tuple[date, date, date],
+    model: FunnelModel, horizon: Horizon, pace: Ints
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    first, last, origin = dates
-    shift = (first - origin).days
-    after = [(a + shift, b + shift) for a, b in spans]
-    edges = [after[0][0] - 1, *(b - 1 for _, b in after)]
-    pipeline = expected(model, edges)
-    direct = _direct(model, after, (last - origin).days)
+    spans = horizon.spans
+    pipeline = expected(model, horizon.edges)
+    direct = direct_arrivals(model, horizon.after_origin, (horizon.last - horizon.origin).days)
     new = np.zeros_like(pipeline)
     new[0] = pace
     for end in range(1, len(model.steps)):
         curve = model.curve(0, end)
-        for i, created in enumerate(spans):
+        for i in np.flatnonzero(pace):
             for t in range(i, len(spans)):
-                new[end, t] += pace[i] * curve.between(created, spans[t])
+                new[end, t] += pace[i] * curve.between(spans[i], spans[t])
     rows = [
         {
             "month": pd.Timestamp(month),
@@ -304,25 +307,36 @@ def _table(
             "direct": direct[s, t],
             "to_create": new[s, t],
         }
-        for t, month in enumerate(months)
+        for t, month in enumerate(horizon.months)
         for s, step in enumerate(model.steps)
     ]
+    deals = pace.sum() * model.curve(0, model.first_deal).final if model.has_leads else pace.sum()
     won = {
         "in_pipeline": float(pipeline[-1].sum()),
         "direct": float(direct[-1].sum()),
         "to_create": float(new[-1].sum()),
-        "deals": float(pace.sum() * model.curve(0, model.first_deal).final)
-        if model.has_leads
-        else float(pace.sum()),
+        "deals": float(deals),
     }
     table = pd.DataFrame(rows).astype({"month": "datetime64[us]"})
     return table, won
 
 
-def _even(total: int, months: int) -> Floats:
-    """Whole numbers, as even as can be, that add up; the larger ones first."""
-    each, rest = divmod(total, months)
-    return np.array([each + (i < rest) for i in range(months)], dtype="float64")
+def _outcome(outlook: Outlook, pace: Ints) -> pd.DataFrame:
+    """Mean and 80 % band of wins and revenue by month."""
+    coming = outlook.coming
+    wins = forward(coming, pace.astype("float64"))
+    found: dict[str, Any] = {"month": pd.Series(outlook.horizon.months, dtype="datetime64[us]")}
+    for name, draws in (("wins", wins), ("new_mrr", worth(coming, wins, outlook.model.worth))):
+        low, high = _band(draws)
+        found |= {name: draws.mean(axis=0), f"{name}_low": low, f"{name}_high": high}
+    return pd.DataFrame(found)
+
+
+def _band(draws: Floats | Ints) -> tuple[Floats, Floats]:
+    """Order statistics at 10 and 90 %: values that were drawn, never between two."""
+    places = [int(share * (len(draws) - 1)) for share in BAND]
+    inside = np.partition(draws, places, axis=0)[places]
+    return inside[0].astype("float64"), inside[1].astype("float64")
 
 
 def _whole(number: float) -> int:
@@ -330,12 +344,12 @@ def _whole(number: float) -> int:
     return int(np.ceil(round(number, 6)))
 
 
-def _notes(model: FunnelModel, first: date, origin: date) -> tuple[str, ...]:
+def _notes(model: FunnelModel, start: date, horizon: Horizon) -> tuple[str, ...]:
     notes = []
-    if (first - origin).days > 1:
+    if start > horizon.origin and (start - horizon.origin).days > 1:
         notes.append(
-            f"wins before {first} do not count towards the target, and leads created between "
-            f"{origin} and then are not counted on"
+            f"wins before {start} do not count towards the target, and leads created between "
+            f"{horizon.origin} and then are not counted on"
         )
     old = stalled(model)
     if old:

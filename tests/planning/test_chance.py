@@ -8,6 +8,7 @@ import pytest
 
 from kpi.planning import FunnelModel, PlanError, reverse_funnel
 from kpi.planning.curve import known
+from kpi.planning.values import plain
 
 RUNS = 6_000
 LAGS = {"at once": 0, "exponential 45": 45.0, "custom": [0.1, 0, 0.2, *[0.0] * 40, 0.3, 0.4]}
@@ -54,7 +55,7 @@ def test_the_chance_of_revenue_from_deals_of_many_sizes():
     """Values drawn from those won, one of them large: the plan's chance is the simulation's."""
     values = np.array([50.0, 80.0, 80.0, 120.0, 900.0])
     model = dataclasses.replace(
-        FunnelModel.assume(lead_conversion=0.2, win_rate=0.4, lag_days=30.0), values=values
+        FunnelModel.assume(lead_conversion=0.2, win_rate=0.4, lag_days=30.0), worth=plain(values)
     )
     plan = reverse_funnel(model, new_mrr=3000.0, start="2027-01-01", by="2027-06-30")
     reached = simulated(np.random.default_rng(7), plan, 0.08, 30.0, values)

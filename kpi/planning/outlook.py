@@ -1,0 +1,230 @@
+"""The chance that leads reach a target: for each draw, the wins that it takes against those expected.
+
+Given a draw of rates, delays and values, wins of new leads and of direct deals are Poisson, so their
+part of the chance is exact; only what the draws stand for is simulated. The chance therefore moves
+smoothly with the leads, and where nothing is uncertain it is exact.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import gammainc
+
+from kpi.planning.curve import Floats, Ints
+from kpi.planning.horizon import Horizon
+from kpi.planning.posterior import BASE, SIZES, WHEN, stream
+from kpi.planning.target import PlanError, Target
+from kpi.planning.values import Values
+from kpi.planning.wins import Coming
+
+if TYPE_CHECKING:
+    from kpi.planning.model import FunnelModel
+
+MOST_WINS = 50_000
+MANY = 12_000_000  # values drawn at most; beyond, the number of wins it takes is taken as normal
+MOST_LEADS = 1e9
+
+
+class Outlook:
+    """A target under a model: the chance that a number of leads each month reaches it.
+
+    Attributes
+    ----------
+    coming : Coming
+        What is expected without new leads, draw by draw.
+    checkpoints : list of (month, amount)
+        Place of the month by whose end an amount must be reached, and what is still missing of it.
+    """
+
+    def __init__(
+        self,
+        model: "FunnelModel",
+        target: Target,
+        horizon: Horizon,
+        *,
+        done: float = 0.0,
+        draws: int,
+        seed: int,
+    ) -> None:
+        self.model, self.target, self.horizon = model, target, horizon
+        self.coming = Coming(model, horizon, draws, seed)
+        year = 12.0 if target.kind == "arr" else 1.0
+        self._done = 0.0 if target.is_level else done
+        self._amounts = [
+            (horizon.index(day), amount / year)
+            for day, amount in target.checkpoints
+            if day >= horizon.first
+        ]
+        self.checkpoints = [(month, amount - self._done) for month, amount in self._amounts]
+        self._base = self._running()
+        self._per_lead = [self.coming.per_lead(month) for month, _ in self.checkpoints]
+        self._needed: list[Ints] = []
+        self.aim(np.ones(len(horizon.months)))
+
+    @property
+    def values(self) -> Values | None:
+        """What a win brings in the unit of the target; None where wins are counted."""
+        if self.target.kind == "wins":
+            return None
+        worth = self.model.bookings if self.target.kind == "bookings" else self.model.worth
+        if worth is None:
+            column = "amount" if self.target.kind == "bookings" else "mrr"
+            raise PlanError(
+                f"the value of a deal is not known (no won deal has {column}): set the target as "
+                "wins, or the deal value with model.with_rates(deal_value=...)"
+            )
+        return worth
+
+    def _running(self) -> Floats | None:
+        if not self.target.is_level:
+            return None
+        base, post = self.model.base, self.coming.posterior
+        churn = post.churn
+        if base is None or churn is None:
+            raise PlanError(
+                f"a target of {self.target.kind} needs the recurring revenue of today: the data has "
+                "no subscriptions; set the target as new_mrr, or assume(mrr=..., annual_churn=...)"
+            )
+        months = len(self.horizon.months)
+        key = ("base", post.seed, post.draws, months, id(base))
+        return self.model.memory.get(key, lambda: base.runs(stream(post.seed, BASE), churn, months))
+
+    def lowered(self, share: float, leads: Floats) -> None:
+        """Aim at a share of every amount instead."""
+        self.checkpoints = [(m, share * amount - self._done) for m, amount in self._amounts]
+        self.aim(leads)
+
+    def aim(self, leads: Floats) -> None:
+        """Work out, draw by draw, the wins each checkpoint takes; `leads` says only when they come.
+
+        When wins come matters for a level (what is won early has time to churn) and where large
+        deals take longer.
+        """
+        arrivals = self.coming.mean_new(leads) + self.coming.direct.mean(axis=0)
+        arrivals = arrivals + self.coming.pipeline.mean(axis=0)
+        self._needed = []
+        for month, amount in self.checkpoints:
+            took = self._wins_for(month, amount, arrivals)
+            won = self.coming.pipeline[:, : month + 1].sum(axis=1)
+            self._needed.append(np.maximum(took - won, 0))
+
+    def _wins_for(self, month: int, amount: float, arrivals: Floats) -> Ints:
+        draws = self.coming.posterior.draws
+        values = self.values
+        if values is None:
+            if amount > MOST_WINS:
+                raise self._too_many()
+            return np.full(draws, int(np.ceil(amount - 1e-9)))
+        missing = np.full(draws, amount)
+        if self._base is not None:
+            missing = missing - self._base[:, month]
+        share = arrivals[: month + 1]
+        when = share / share.sum() if share.sum() > 0 else np.full(month + 1, 1 / (month + 1))
+        return self._counted(values, missing, when)
+
+    def _counted(self, values: Values, missing: Floats, when: Floats) -> Ints:
+        """How many wins, drawn one after the other, it takes to bring what is missing."""
+        post = self.coming.posterior
+        pool = values.pool
+        base = self.model.base
+        leaves = self.target.is_level and base is not None and base.growth != 1.0
+        kept: Floats = np.ones(len(when))
+        if leaves and base is not None:
+            kept = np.power(base.growth, np.arange(len(when) - 1.0, -1.0, -1.0))
+        mean = float(pool.mean() * (kept @ when))
+        most = float(missing.max(initial=0.0)) / mean
+        if most > MOST_WINS:
+            raise self._too_many()
+        if np.ptp(pool) == 0 and not leaves:
+            took = np.ceil(missing / (pool[0] * post.value) - 1e-9)
+            return np.asarray(np.maximum(took, 0), dtype="int64")
+        spread = float(pool.std() / pool.mean())
+        count = int(np.ceil(most / post.value.min() + 8 * np.sqrt(most + 1) * (1 + spread) + 20))
+        if count * post.draws > MANY:
+            return self._about(missing / (mean * post.value), spread)
+        at = stream(post.seed, SIZES).random((count, post.draws))
+        place = (at * len(pool)).astype("int64")
+        brought = pool[place if values.rank is None else self._late(values.rank, at)]
+        if leaves:
+            month = stream(post.seed, WHEN).random((count, post.draws))
+            brought = np.asarray(brought * kept[np.searchsorted(np.cumsum(when)[:-1], month)])
+        total: Floats = np.cumsum(brought * post.value, axis=0)
+        fell_short = (total < missing - 1e-9 * abs(missing)).sum(axis=0)
+        return np.asarray(fell_short + (missing > 0), dtype="int64")
+
+    def _too_many(self) -> PlanError:
+        return PlanError(
+            f"{self.target.kind} = {self.target.amount:,.0f} takes more than {MOST_WINS:,} wins: "
+            "split the target"
+        )
+
+    def _about(self, wins: Floats, spread: float) -> Ints:
+        """Wins it takes where there are very many: the central limit of a renewal process."""
+        post = self.coming.posterior
+        noise = stream(post.seed, SIZES).standard_normal(post.draws)
+        many = np.maximum(wins, 0.0)
+        return np.maximum(np.ceil(many + spread * np.sqrt(many) * noise), 0).astype("int64")
+
+    def _late(self, rank: Floats, at: Floats) -> Ints:
+        """Places in the pool, deals that take longer than there is time being rarer."""
+        weight = self._in_time(rank)
+        places = np.searchsorted(np.cumsum(weight / weight.sum())[:-1], at)
+        return np.asarray(places, dtype="int64")
+
+    def _in_time(self, rank: Floats) -> Floats:
+        """Chance that a win with such a delay comes before the last day, leads coming evenly."""
+        curve = self.model.curve(0, self.model.top)
+        delay = np.searchsorted(curve.share / curve.final, rank)
+        days = (self.horizon.last - self.horizon.first).days + 1
+        return np.maximum(1 - delay / days, 1e-6)
+
+    def means(self, z: float) -> tuple[Floats, Floats]:
+        """Wins of one lead by each checkpoint, on average, and how many new leads must bring.
+
+        The second is what is needed beyond pipeline and direct deals, with a margin of `z` standard
+        deviations of the Poisson: (checkpoints, months) and (checkpoints,).
+        """
+        rows = np.array([per_lead.mean(axis=0) for per_lead in self._per_lead])
+        needed = np.array([n.mean() for n in self._needed])
+        direct = np.cumsum(self.coming.direct.mean(axis=0))
+        came = np.array([direct[month] for month, _ in self.checkpoints])
+        margin = max(z, 0.0) * np.sqrt(needed)
+        return rows, np.maximum(needed + margin - came, 0.0)
+
+    def chances(self, leads: Floats | Ints) -> Floats:
+        """Chance of each checkpoint with so many leads created in each month."""
+        found = []
+        for (month, _), needed, per_lead in zip(
+            self.checkpoints, self._needed, self._per_lead, strict=True
+        ):
+            mean = per_lead @ leads + self.coming.direct[:, : month + 1].sum(axis=1)
+            met = np.where(needed > 0, gammainc(np.maximum(needed, 1), mean), 1.0)
+            found.append(float(met.mean()))
+        return np.array(found)
+
+    def chance(self, leads: Floats | Ints) -> float:
+        """Chance of the target: of a path, of its least likely month."""
+        return float(self.chances(leads).min(initial=1.0))
+
+    def scale(self, pattern: Floats, caps: Floats, confidence: float) -> float | None:
+        """Smallest multiple of a pattern of leads, kept under the caps, that is likely enough.
+
+        None where no number of leads is.
+        """
+
+        def short(times: float) -> float:
+            return self.chance(np.minimum(times * pattern, caps)) - confidence
+
+        if short(0.0) >= 0:
+            return 0.0
+        limit = MOST_LEADS
+        if np.isfinite(caps[pattern > 0]).all():
+            limit = float((caps[pattern > 0] / pattern[pattern > 0]).max(initial=0.0))
+        high = min(1.0, limit)
+        while short(high) < 0:
+            if high >= limit:
+                return None
+            high = min(high * 2, limit)
+        low = 0.0 if high <= 1.0 else high / 2
+        return float(brentq(short, low, high, xtol=1e-7, rtol=1e-10))

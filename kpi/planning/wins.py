@@ -1,0 +1,104 @@
+"""Wins still to come, draw by draw: of the open pipeline, of deals without a lead, of new leads."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kpi.planning.curve import Floats, Ints
+from kpi.planning.horizon import Horizon, spread
+from kpi.planning.pipeline import direct_arrivals, win_odds
+from kpi.planning.posterior import LEADS, PIPELINE, Posterior, drawn, stream
+
+if TYPE_CHECKING:
+    from kpi.planning.model import FunnelModel
+
+MANY = 2_000  # open records; from here on those of a step with like odds are drawn together
+LIKE = 100
+
+
+class Coming:
+    """What a model expects over a horizon, in each draw; nothing here depends on the leads planned.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    pipeline : array of int, (draws, months)
+        Wins of what is open now.
+    direct : array, (draws, months)
+        Expected wins of deals without a lead, yet to be created.
+    """
+
+    def __init__(self, model: "FunnelModel", horizon: Horizon, draws: int, seed: int) -> None:
+        keep = model.memory.get
+        source = (id(model.curves), id(model.base), id(model.worth), model.as_of)
+        self.model, self.horizon = model, horizon
+        self.posterior: Posterior = keep(
+            ("posterior", draws, seed, *source), lambda: drawn(model, draws, seed)
+        )
+        dates = (horizon.first, horizon.last, horizon.origin)
+        speed = (id(model.delays), model.cycle)
+        self._spread: Floats = keep(
+            ("spread", *dates, *speed), lambda: spread(model.delay_areas(), horizon.spans)
+        )
+        rates = tuple(sorted(model.factors.items()))
+        key = (draws, seed, *dates, *source, *rates, model.cycle)
+        self.pipeline: Ints = keep(("pipeline", *key), self._pipeline)
+        share = direct_arrivals(model, horizon.after_origin, (horizon.last - horizon.origin).days)
+        self.direct: Floats = share[model.top] * self.posterior.deal[:, None]
+        self._more = keep(
+            ("leads", draws, seed, *dates, model.lead_flow),
+            lambda: model.lead_flow.factors(stream(seed, LEADS), draws, len(horizon.months)),
+        )
+
+    def _pipeline(self) -> Ints:
+        odds, records = win_odds(self.model, self.horizon.edges)
+        post = self.posterior
+        rng = stream(post.seed, PIPELINE)
+        found = np.zeros((post.draws, odds.shape[1]), dtype="int64")
+        if records.sum() > MANY:
+            for chances, n in _alike(odds, records):
+                sure = np.minimum(post.deal[:, None] * chances, 1.0)
+                sure = sure / np.maximum(sure.sum(axis=1), 1.0)[:, None]
+                rest = np.maximum(1 - sure.sum(axis=1, keepdims=True), 0.0)
+                found += rng.multinomial(n, np.hstack([sure, rest]))[:, :-1]
+            return found
+        for chances, n in zip(odds, records, strict=True):
+            by = np.cumsum(chances)
+            for _ in range(int(n)):
+                at = rng.random(post.draws) / post.deal
+                won = np.flatnonzero(at < by[-1])
+                found[won, np.searchsorted(by, at[won], side="right")] += 1
+        return found
+
+    def per_lead(self, month: int) -> Floats:
+        """Wins by the end of a month of one lead planned in each month, (draws, months created)."""
+        post = self.posterior
+        by = self._spread[:, :, : month + 1].sum(axis=2)[post.delay]
+        won = by * (post.lead * self.model.curve(0, self.model.top).final)[:, None]
+        return np.asarray(won if self._more is None else won * self._more)
+
+    def new(self, leads: Floats) -> Floats:
+        """Expected wins, by month, of the leads planned for each month, (draws, months)."""
+        post = self.posterior
+        planned = np.broadcast_to(leads, (post.draws, len(leads)))
+        planned = planned if self._more is None else planned * self._more
+        found = np.zeros((post.draws, len(leads)))
+        for i, arrives in enumerate(self._spread):
+            here = post.delay == i
+            found[here] = planned[here] @ arrives
+        return found * (post.lead * self.model.curve(0, self.model.top).final)[:, None]
+
+    def mean_new(self, leads: Floats) -> Floats:
+        """Expected wins by month of the leads planned, over all draws, (months,)."""
+        return np.asarray(leads @ self._spread[0] * self.model.curve(0, self.model.top).final)
+
+
+def _alike(odds: Floats, records: Floats) -> list[tuple[Floats, int]]:
+    """Pool open records of like odds."""
+    order = np.argsort(odds.sum(axis=1), kind="stable")
+    found = []
+    for part in np.array_split(order, min(LIKE, len(order))):
+        n = int(records[part].sum())
+        if n:
+            found.append((np.average(odds[part], axis=0, weights=records[part]), n))
+    return found
