@@ -6,6 +6,7 @@ from kpi.planning.model import FunnelModel
 from kpi.planning.needed import records_needed
 from kpi.planning.plan import Plan
 from kpi.planning.reverse import reverse_funnel
+from kpi.planning.segments import fit_segments
 from kpi.planning.simulate import Simulation, chance, simulate
 from kpi.planning.target import PlanError, Target
 
@@ -16,6 +17,7 @@ __all__ = [
     "Simulation",
     "Target",
     "chance",
+    "fit_segments",
     "leads_for_wins",
     "recent_wins",
     "records_needed",
