@@ -10,9 +10,17 @@ from kpi.planning import FunnelModel, Plan
 from workbench.theme import money_text, percent_text
 
 
+FLOWS = {
+    "new_mrr": "{} of new monthly recurring revenue",
+    "bookings": "{} of bookings",
+    "mrr": "{} of monthly recurring revenue",
+    "arr": "{} of annual recurring revenue",
+}
+
+
 def sentence(plan: Plan) -> str:
     """Say the answer in one sentence."""
-    goal = f"{target(plan)} between {day(plan.start)} and {day(plan.by)}"
+    goal = f"{target(plan)} {_when(plan)}"
     if plan.to_create == 0:
         return (
             f"No further {plan.top} are needed for {goal}: what is open now reaches it with a "
@@ -21,16 +29,24 @@ def sentence(plan: Plan) -> str:
     months = plan.months_to_create
     pace = "" if len(months) == 1 else f", about {months.max():,.0f} a month"
     return (
-        f"Create {plan.to_create:,} {plan.top} by the end of {plan.last_useful_month:%B %Y}{pace}, "
+        f"Create {plan.to_create:,} {plan.top} by the end of {months.index[-1]:%B %Y}{pace}, "
         f"for {goal} with a chance of {percent_text(plan.probability)}."
     )
 
 
 def target(plan: Plan) -> str:
-    """Say the target."""
-    if plan.wins is not None:
-        return "1 win" if plan.wins == 1 else f"{plan.wins:,.10g} wins"
-    return f"{money_text(plan.new_mrr, '')} of new monthly recurring revenue"
+    """Say the target: of a path, all of it."""
+    if plan.target.kind == "wins":
+        wins = plan.target.amount
+        return "1 win" if wins == 1 else f"{wins:,.10g} wins"
+    return FLOWS[plan.target.kind].format(money_text(plan.target.amount, ""))
+
+
+def _when(plan: Plan) -> str:
+    path = ", month by month," if len(plan.target.checkpoints) > 1 else ""
+    if plan.target.is_level:
+        return f"on {day(plan.by)}{path}"
+    return f"between {day(plan.start)} and {day(plan.by)}{path}".rstrip(",")
 
 
 def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
@@ -50,6 +66,15 @@ def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
             f"that exist already; those created after {plan.last_useful_month:%B %Y} mostly win too late",
         ),
     ]
+    if plan.already:
+        done = f"{plan.already:,.10g}" if plan.target.kind == "wins" else money_text(plan.already, "")
+        found.append(("Already won", f"{done} since {day(plan.start)}, which counts"))
+    if not np.isnan(plan.own_probability):
+        found.append(("Your own plan", f"reaches it with a chance of {percent_text(plan.own_probability)}"))
+    if not np.isnan(plan.spend):
+        cost = f"{money_text(plan.spend, '')} at {money_text(plan.lead_cost, '')} a lead"
+        each = "" if np.isnan(plan.cac) else f", {money_text(plan.cac, '')} for each win it brings"
+        found.append(("Cost", cost + each))
     if not np.isnan(model.leads_per_month) and plan.total_leads is not None:
         pace = f"{model.leads_per_month:,.0f} leads a month over the last twelve months"
         found.append(("Usual pace", pace))
