@@ -1,5 +1,8 @@
 """The planner: from a target, backwards and through time, to the leads to create."""
 
+from kpi.planning.bottoms_up import bottoms_up, new_mrr_per_month
+from kpi.planning.capacity import capacity
+from kpi.planning.hires import hires
 from kpi.planning.leads_for_wins import leads_for_wins
 from kpi.planning.learn import recent_wins
 from kpi.planning.model import FunnelModel
@@ -9,6 +12,7 @@ from kpi.planning.reverse import reverse_funnel
 from kpi.planning.segments import fit_segments
 from kpi.planning.simulate import Simulation, chance, simulate
 from kpi.planning.target import PlanError, Target
+from kpi.planning.triangle import rates_by_age
 
 __all__ = [
     "FunnelModel",
@@ -16,9 +20,14 @@ __all__ = [
     "PlanError",
     "Simulation",
     "Target",
+    "bottoms_up",
+    "capacity",
     "chance",
     "fit_segments",
+    "hires",
     "leads_for_wins",
+    "new_mrr_per_month",
+    "rates_by_age",
     "recent_wins",
     "records_needed",
     "reverse_funnel",

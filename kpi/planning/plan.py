@@ -53,6 +53,9 @@ class Plan:
         Chance of the leads that the user means to create (``leads_by_month``); missing without.
     rates : mapping of step to share
         Rates planned with.
+    lead_to_won, deal_to_won : float
+        Share of leads, and of deals, that win, end to end (not the product of the steps, which
+        skips and deals gone back spoil); missing without leads.
     lead_cost, deal_value : float
         Cost of a lead and new recurring revenue of a win; missing where not known.
     """
@@ -75,6 +78,8 @@ class Plan:
     definitions: str
     notes: tuple[str, ...]
     rates: Mapping[str, float]
+    lead_to_won: float = np.nan
+    deal_to_won: float = np.nan
     deal_value: float = np.nan
     lead_cost: float = np.nan
     already: float = 0.0

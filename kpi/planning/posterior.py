@@ -43,7 +43,7 @@ class Memory:
 
 def stream(seed: int, purpose: int) -> np.random.Generator:
     """Random numbers for one purpose: the same whatever else is drawn."""
-    return np.random.Generator(np.random.PCG64([seed, purpose]))
+    return np.random.default_rng([seed, purpose])
 
 
 @dataclass(frozen=True, eq=False)

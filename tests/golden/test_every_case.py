@@ -1,7 +1,6 @@
 """Every case of the shared golden file is tested, told as a story, or waits for its KPI.
 
-Cases that belong to parts not built yet: V09 (cohort triangle of the bottoms-up plan), P05 (plan
-net of churn), P10, P11 (bridge and re-forecast).
+Cases that belong to parts not built yet: P10, P11 (bridge and re-forecast).
 
 Narrative, with nothing to compute: V12, V13, V21.
 """
@@ -16,7 +15,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE.parents[1].parent / "shared" / "golden" / "golden.json"
 NARRATIVE = {"V12", "V13", "V21"}
 LATER = {
-    *("V09", "P05", "P10", "P11"),
+    *("P10", "P11"),
 }
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from kpi.planning import FunnelModel, leads_for_wins, reverse_funnel
+from kpi.planning.bottoms_up import bottoms_up, new_mrr_per_month
 from kpi.planning.curve import known
+from kpi.planning.triangle import rates_by_age
 
 # S06, S07: Bottoms up to Revenue Growth (Channel Futures 2018): 15 %, 33 %, deal value
 SEED = {"lead_conversion": 0.15, "win_rate": 0.33, "deal_value": 2000.0}
@@ -102,3 +104,73 @@ def test_v18_a_quota_in_whole_deals():
     assert 7 * model.deal_value == 113_974
     deals_per_win = flow(by_value)["deals"] / flow(by_value)["won"]
     assert 7 * deals_per_win == pytest.approx(12.499999999999998, abs=1e-9)
+
+
+def test_s06_bottoms_up():
+    """The same by month: every month its 15 opportunities, 4.95 wins and 9,900; they add up."""
+    table = bottoms_up(leads_per_month=100, average_deal_value=2000.0, months=3, start="2027-01-01")
+    steps = table[["opportunities", "wins", "new_mrr"]].to_numpy()
+    assert steps == pytest.approx(np.array([[15.0, 4.95, 9900.0]] * 3), abs=1e-9)
+    assert table["mrr"].tolist() == pytest.approx([9900.0, 19800.0, 29700.0], abs=1e-9)
+
+
+def test_v18_bottoms_up():
+    """12.5 opportunities at 56 % bring 7 deals of 16,282: 113,974."""
+    row = bottoms_up(
+        leads_per_month=12.499999999999998,
+        lead_conversion=1.0,
+        win_rate=0.56,
+        average_deal_value=16282.0,
+        months=1,
+        start="2027-01-01",
+    ).iloc[0]
+    assert row[["wins", "new_mrr"]].tolist() == pytest.approx([7.0, 113_974.0], abs=1e-9)
+
+
+def test_p12_bottoms_up():
+    """Leads of a month of 30 days: 37 % of the wins fall into it."""
+    table = bottoms_up(
+        leads_per_month={"2027-04": 1},
+        lead_conversion=1.0,
+        win_rate=1.0,
+        average_deal_value=1.0,
+        months=3,
+        lag_days=known(1.0, 30.0),
+    )
+    assert table["wins"].iloc[0] == pytest.approx(0.3678794411714423, abs=1e-9)
+
+
+def test_p05_new_revenue_a_month_net_of_churn():
+    """100,000 to 150,000 in a year at 10 % churn: 5,244.97 a month; 4,166.67 ignores the churn."""
+    goal = {"mrr": 100_000.0, "target": 150_000.0, "months": 12}
+    need = new_mrr_per_month(**goal, annual_churn=0.1)
+    assert need == pytest.approx(5244.966572818034, abs=1e-6)
+    assert new_mrr_per_month(**goal) == pytest.approx(4166.666666666667, abs=1e-6)
+    run = {"lead_conversion": 1.0, "win_rate": 1.0, "months": 12, "start": "2027-01-01"}
+    table = bottoms_up(
+        leads_per_month=1, average_deal_value=need, mrr=100_000.0, annual_churn=0.1, **run
+    )
+    assert table["mrr"].iloc[-1] == pytest.approx(150_000.0, abs=1e-6)
+
+
+# Kellogg 2020, part III: share of each quarter's opportunities closed by quarters since creation
+CLOSED = [
+    *([0, 4, 6, 2, 4, 2, 0], [2, 4, 8, 4, 2, 0, 0], [2, 0, 6, 6, 2, 4, 0], [0, 2, 10, 2, 0, 0, 0]),
+    *([2, 4, 8, 4, 2, 0, 0], [4, 2, 4, 6, 2, 2, 0], [2, 2, 6, 4, 2, 0], [2, 4, 8, 0, 2]),
+    *([0, 4, 6, 2], [2, 4, 8], [0, 4], [2]),
+]
+
+
+def test_v09_close_rates_from_a_ragged_triangle():
+    """Cohorts too young for an age do not count at it: 18.1 %, where taking them as done has 14.7."""
+    ragged = np.array([row + [np.nan] * (7 - len(row)) for row in CLOSED])
+    rates = rates_by_age(ragged)
+    expected = [1.5, 3.090909090909091, 7.0, 3.3333333333333335, 2.0, 1.1428571428571428, 0.0]
+    assert rates.tolist() == pytest.approx(expected, abs=1e-9)
+    assert rates.sum() == pytest.approx(18.067099567099564, abs=1e-9)
+    complete = rates_by_age(ragged[~np.isnan(ragged).any(axis=1)])
+    assert complete.sum() == pytest.approx(18.666666666666668, abs=1e-9)
+    assert np.nansum(ragged) / len(ragged) == pytest.approx(14.666666666666666, abs=1e-9)
+    # his forecast of a quarter from the opportunities of the last seven, newest first: 42.8 deals
+    opportunities = [325, 225, 250, 225, 200, 175, 150]
+    assert opportunities @ rates / 100 == pytest.approx(42.8, abs=0.05)
