@@ -1,8 +1,9 @@
 """The numbers of `kpi.board` as hand-written DuckDB SQL, on the very tables that the KPIs read.
 
-Of the last whole quarter, with the value of the one before it; stocks and trailing windows as of the
-date. The light part after the SQL (curves, medians, limits) is `kpi.stats`, as in
-`benchmarks.peers_sql`.
+Each of the twelve by a query of its own (CAC by two): its value, counts and limits, of the last whole
+quarter or, for stocks and trailing windows, as of the date; and its trend, from the last two whole
+quarters. The same query reduces both quarters, and the window. The light part after the SQL (curves,
+medians, limits, whether two values are apart) is `kpi.stats`, as in `benchmarks.peers_sql`.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from benchmarks.peers_sql import TABLES, Sql
 from kpi.periods import day_number, month_start, period_start
 from kpi.snapshot import Snapshot
 from kpi.stats.bootstrap import mean_limits
-from kpi.stats.poisson import per_event
+from kpi.stats.poisson import per_event, poisson
 
 RIPE_DAYS = 90
 Numbers = dict[Any, Any]
@@ -91,23 +92,26 @@ SELECT day, sum(mrr) AS value, count(*) AS x, count(DISTINCT customer) AS n FROM
 GROUP BY 1 ORDER BY 1
 """
 
-GONE = """
-WITH active AS (
-    SELECT DISTINCT coalesce(billing_account_id, account_id) AS customer, day
-    FROM peer_subscriptions LEFT JOIN peer_accounts USING (account_id)
-    JOIN (SELECT unnest([{before}, {as_of}]) AS day) d
-        ON mrr > 0 AND starts_on_day <= day AND coalesce(ends_on_day, 2147483647) > day)
-SELECT count(*) FILTER (NOT still) AS x, count(*) AS n FROM (
-    SELECT bool_or(day = {as_of}) AS still FROM active GROUP BY customer
-    HAVING bool_or(day = {before}))
+SPANS = "(VALUES {spans}) s(span, begin, after)"
+
+GONE = f"""
+WITH lines AS (
+    SELECT coalesce(billing_account_id, account_id) AS customer, starts_on_day AS starts,
+        coalesce(ends_on_day, 2147483647) AS ends
+    FROM peer_subscriptions LEFT JOIN peer_accounts USING (account_id) WHERE mrr > 0),
+followed AS (
+    SELECT span, customer, bool_or(starts < begin) AS was, bool_or(ends >= after) AS still
+    FROM lines JOIN {SPANS} ON starts < after AND ends >= begin GROUP BY 1, 2)
+SELECT span, count(*) FILTER (NOT still) AS x, count(*) AS n FROM followed WHERE was
+GROUP BY 1 ORDER BY 1
 """
 
-COST = """
-SELECT sum(amount) AS value, count(*) AS x FROM peer_costs
-WHERE month_day >= {begin} AND month_day < {after}
+COST = f"""
+SELECT span, sum(amount) AS value, count(*) AS x
+FROM peer_costs JOIN {SPANS} ON month_day >= begin AND month_day < after GROUP BY 1 ORDER BY 1
 """
 
-LOGOS = """
+LOGOS = f"""
 WITH won AS (
     SELECT coalesce(billing_account_id, account_id) AS payer, min(closed_day) AS first,
         arg_min(deal_type = 'new', (closed_day, deal_type <> 'new')) AS fresh
@@ -117,16 +121,16 @@ live AS (
     SELECT coalesce(billing_account_id, account_id) AS payer, min(starts_on_day) AS began
     FROM peer_subscriptions LEFT JOIN peer_accounts USING (account_id) WHERE mrr > 0
         AND coalesce(ends_on_day, 2147483647) > starts_on_day GROUP BY 1)
-SELECT count(*) AS n FROM won LEFT JOIN live USING (payer)
-WHERE first >= {begin} AND first < {after} AND fresh AND (began IS NULL OR began >= first)
+SELECT span, count(*) AS n
+FROM won LEFT JOIN live USING (payer) JOIN {SPANS} ON first >= begin AND first < after
+WHERE fresh AND (began IS NULL OR began >= first) GROUP BY 1 ORDER BY 1
 """
 
 
 class SqlBoard:
-    """The same numbers by name: value, low, high, x, n, and ``before``, the value a quarter earlier.
+    """The same numbers by name: value, low, high, x, n, ``before`` (a quarter earlier) and ``trend``.
 
-    Stocks and trailing windows have no earlier one, but MRR. The board tells the trend of churn and of
-    CAC by quarters; that is left out here, in the favour of SQL.
+    Stocks and trailing windows have no earlier one, but MRR.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -135,8 +139,10 @@ class SqlBoard:
         following = snapshot.as_of + timedelta(days=1)
         self._quarter = _three(period_start(following, "quarter"))
         self._ripe = _three(period_start(following - timedelta(days=RIPE_DAYS), "quarter"))
-        first = month_start(following, 0)
-        self._year = {"begin": day_number(month_start(first, -12)), "after": day_number(first)}
+        year = [day_number(month_start(following, months)) for months in (-12, 0)]
+        before, last, after = self._quarter.values()
+        spans = [year, [last, after], [before, last]]
+        self._spans = ", ".join(f"({i}, {begin}, {end})" for i, (begin, end) in enumerate(spans))
         self._year_ago = day_number(snapshot.as_of.replace(year=snapshot.as_of.year - 1))
 
     def two(self, query: str, day: str, span: dict[str, int], **parts: str) -> pd.DataFrame:
@@ -151,39 +157,39 @@ class SqlBoard:
     def created(self, table: str, kind: str) -> Numbers:
         """How many came in."""
         found = self.two(CREATED, "created_day", self._quarter, table=table, kind=kind)
-        now, before = _now_before(found.set_index("part")["x"])
-        return {"value": now, "x": now, "n": now, "before": before}
+        x = found.set_index("part")["x"]
+        return compared(*({"value": x[i], "x": x[i], "n": x[i]} for i in (1, 0)))
 
     def lead_conversion(self) -> Numbers:
         """Share of the leads that were a deal by day 90."""
         found = self.two(CONVERTED, "created_day", self._ripe)
-        rows = [curves.incidence(found[found["part"] == i], RIPE_DAYS) for i in (1, 0)]
-        return rows[0] | {"before": rows[1]["value"]}
+        return compared(*(curves.incidence(found[found["part"] == i], RIPE_DAYS) for i in (1, 0)))
 
     def win_rate(self) -> Numbers:
         """Won of won and lost."""
         found = self.two(CLOSED, "closed_day", self._quarter).set_index("part")
-        now, before = (curves.ratio(*found.loc[i, ["x", "n"]]) for i in (1, 0))
-        return now | {"before": before["value"]}
+        return compared(*(curves.ratio(*found.loc[i, ["x", "n"]]) for i in (1, 0)))
 
     def cycle_days(self) -> Numbers:
         """Median days of the deals won."""
         found = self.two(CYCLES, "closed_day", self._quarter)
-        now, before = (curves.middle(found[found["part"] == i]) for i in (1, 0))
-        return now | {"before": before["value"]}
+        return compared(*(curves.middle(found[found["part"] == i]) for i in (1, 0)))
 
     def average_deal_size(self) -> Numbers:
         """Mean amount of the deals won."""
         found = self.two(AMOUNTS, "closed_day", self._quarter).set_index("part")
-        before, amounts = (np.asarray(found["amounts"][i], "float64") for i in (0, 1))
-        low, high = mean_limits(amounts)
-        row = {"value": amounts.mean(), "low": low, "high": high, "x": len(amounts)}
-        return row | {"n": found["n"][1], "before": before.mean()}
+        rows = []
+        for i in (1, 0):
+            amounts = np.asarray(found["amounts"][i], "float64")
+            low, high = mean_limits(amounts)
+            row = {"value": amounts.mean(), "low": low, "high": high, "x": len(amounts)}
+            rows.append(row | {"n": found["n"][i]})
+        return compared(*rows)
 
     def value_won(self) -> Numbers:
         """Sum of the deals won."""
         found = self.two(VALUE, "closed_day", self._quarter).set_index("part")
-        return found.loc[1].to_dict() | {"before": found.loc[0, "value"]}
+        return compared(*(found.loc[i].to_dict() for i in (1, 0)))
 
     def sales_velocity(self) -> Numbers:
         """Open deals x win rate x average deal / days."""
@@ -198,20 +204,30 @@ class SqlBoard:
     def mrr(self) -> Numbers:
         """Monthly recurring revenue now, and a quarter ago."""
         days = [self._quarter["last"] - 1, self._as_of]
-        before, now = self.ask(RECURRING, days=f"{days[0]}, {days[1]}").to_dict("records")
-        return {name: now[name] for name in ("value", "x", "n")} | {"before": before["value"]}
+        ends = [self._quarter["last"] - 1, self._quarter["after"] - 1, self._as_of]
+        days = sorted(set(ends))
+        found = self.ask(RECURRING, days=", ".join(map(str, days))).set_index("day")
+        before, now, stands = ({"limits": None} | found.loc[end].to_dict() for end in ends)
+        trend = compared(now, before)
+        return {name: stands[name] for name in ("value", "x", "n")} | {
+            name: trend[name] for name in ("before", "trend")
+        }
 
     def customer_churn(self) -> Numbers:
         """Share of the customers of twelve months ago who are gone."""
-        x, n = self.ask(GONE, before=self._year["begin"] - 1).iloc[0]
-        return curves.ratio(x, n)
+        found = self.ask(GONE, spans=self._spans)
+        year, now, before = (curves.ratio(x, n) for x, n in found[["x", "n"]].to_numpy())
+        return year | {"trend": compared(now, before)["trend"]}
 
     def cac(self) -> Numbers:
         """Cost of sales and marketing of twelve months by new customer."""
-        cost = self.ask(COST, **self._year).iloc[0]
-        n = self.ask(LOGOS, **self._year)["n"].iloc[0]
-        value, low, high = (float(limit[0]) for limit in per_event([cost["value"]], [n]))
-        return {"value": value, "low": low, "high": high, "x": cost["x"], "n": n}
+        cost, logos = (self.ask(query, spans=self._spans) for query in (COST, LOGOS))
+        limits = zip(*per_event(cost["value"], logos["n"]), strict=True)
+        year, now, before = (
+            dict(zip(("value", "low", "high"), row, strict=True)) for row in limits
+        )
+        counts = {"x": cost["x"][0], "n": logos["n"][0]}
+        return year | counts | {"trend": compared(now, before)["trend"]}
 
     @property
     def numbers(self) -> dict[str, Callable[[], Numbers]]:
@@ -238,5 +254,23 @@ def _three(after: date) -> dict[str, int]:
     return dict(zip(("before", "last", "after"), first, strict=True))
 
 
-def _now_before(by_part: pd.Series) -> tuple[int, int]:
-    return int(by_part[1]), int(by_part[0])
+def compared(now: Numbers, before: Numbers) -> Numbers:
+    """Numbers of the last quarter, with the value before and whether the two are apart."""
+    limits = [_limits(row) for row in (now, before)]
+    apart = all(
+        not low <= row["value"] <= high
+        for (low, high), row in zip(limits, (before, now), strict=True)
+    )
+    way = "up" if now["value"] > before["value"] else "down"
+    return now | {"before": before["value"], "trend": way if apart else "level"}
+
+
+def _limits(row: Numbers) -> tuple[float, float]:
+    """Limits given; else of a count, or a sum over one; None asks for none: a stock is exact."""
+    if "limits" in row:
+        return row["value"], row["value"]
+    if "low" in row:
+        return row["low"], row["high"]
+    low, high = poisson(row["x"])
+    each = row["value"] / row["x"]
+    return float(low * each), float(high * each)

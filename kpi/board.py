@@ -1,34 +1,36 @@
 """The twelve numbers a sales leader looks at first, each with its limits, trend and benchmark."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass
 from inspect import signature
 
 import numpy as np
 import pandas as pd
 
 from kpi.acquisition.cost import cac
+from kpi.acquisition.lately import acquisition_lately
 from kpi.catalogue import entry_of
 from kpi.deals.days import cycle_days
 from kpi.deals.flow import deals_created
+from kpi.deals.lately import deals_lately
 from kpi.deals.sales_velocity import sales_velocity
 from kpi.deals.size import average_deal_size
 from kpi.deals.value import value_won
 from kpi.deals.win_rate import win_rate
+from kpi.lately import Asked, Periods, Row, Shown, records
 from kpi.leads.conversion import lead_conversion
 from kpi.leads.flow import leads_created
-from kpi.periods import MONTHS, Every, check_every, month_start, period_start
-from kpi.pipeline.stock import open_pipeline, open_value
+from kpi.leads.lately import leads_lately, ripe_age
+from kpi.periods import Every, check_every, from_day
+from kpi.pipeline.stock import open_pipeline
 from kpi.recurring.customers import customer_churn
+from kpi.recurring.lately import recurring_lately
 from kpi.recurring.run_rate import mrr
 from kpi.snapshot import Snapshot
 from kpi.stats.intervals import check_level
 from kpi.stats.poisson import poisson
 from kpi.tables import MissingTableError
 
-RIPE_DAYS = 90
-"""Age at which cohorts of leads are compared where the definitions name none."""
 COUNTED = ("count", "reporting currency")
 COLUMNS = [
     *("name", "question", "period", "value", "low", "high", "x", "n", "unit"),
@@ -42,8 +44,7 @@ class Line:
 
     ``stand``: the number without periods (a stock, a trailing window) is the value, those by period
     tell the trend; ``trailing``: and are of another length, so that none of them stands beside it.
-    ``ripe``: cohorts are read at one age, and only those that all reached it. ``alone``: gives the
-    same number where the KPI works out much besides.
+    ``ripe``: cohorts are read at one age, and only those that all reached it.
     """
 
     kpi: Callable[..., pd.DataFrame]
@@ -51,7 +52,6 @@ class Line:
     trailing: bool = False
     ripe: bool = False
     periods: bool = True
-    alone: Callable[..., pd.DataFrame] | None = None
 
 
 CORE = (
@@ -63,11 +63,19 @@ CORE = (
     Line(average_deal_size),
     Line(value_won),
     Line(sales_velocity, stand=True, periods=False),
-    Line(open_pipeline, stand=True, periods=False, alone=open_value),
+    Line(open_pipeline, stand=True, periods=False),
     Line(mrr, stand=True),
     Line(customer_churn, stand=True, trailing=True),
     Line(cac, stand=True, trailing=True),
 )
+
+LATELY: tuple[Callable[[Asked], dict[str, Shown]], ...] = (
+    leads_lately,
+    deals_lately,
+    recurring_lately,
+    acquisition_lately,
+)
+"""What the lines share, reckoned once; a line that none of them tells is asked of its KPI."""
 
 
 def board(
@@ -110,6 +118,10 @@ def board(
 
     Notes
     -----
+    What several lines need of a table is reduced once for all of them (`kpi.lately`), and each number
+    then reckoned by its KPI's own rule. Where a period holds no record, the KPI is asked for all
+    periods: it takes what came before to tell a 0 from nothing known.
+
     Up and down are said where each of the two values lies outside the other's interval; for this a
     count of records has the exact limits of a Poisson count, and a sum over records those of their
     number. Stocks, such as MRR, are exact: they go up or down as they do. Cohorts of leads are
@@ -131,7 +143,11 @@ def board(
     """
     check_every(every)
     check_level(level)
-    rows = [_row(snapshot, line, every, deal_type, level) for line in CORE]
+    asked = Asked(snapshot, every, deal_type, level)
+    lately: dict[str, Shown] = {}
+    for reckon in LATELY:
+        lately |= reckon(asked)
+    rows = [_row(asked, line, lately.get(line.kpi.__name__)) for line in CORE]
     table = pd.DataFrame(rows, columns=COLUMNS)
     numbers = dict.fromkeys(["value", "low", "high", "before"], "float64")
     texts = dict.fromkeys(
@@ -141,66 +157,52 @@ def board(
     return table.astype(numbers | texts | counts | {"period": "datetime64[us]"})
 
 
-def _row(
-    snapshot: Snapshot, line: Line, every: Every, deal_type: str | None, level: float
-) -> dict[str, object]:
+def _row(asked: Asked, line: Line, lately: Shown | None) -> dict[str, object]:
     entry = entry_of(line.kpi.__name__)
     told = {
         name: getattr(entry, name) for name in ("name", "question", "unit", "benchmark", "better")
     }
     nothing = dict.fromkeys(["value", "low", "high", "before"], np.nan)
     row: dict[str, object] = nothing | told | {"x": 0, "n": 0, "trend": "", "period": None}
-    options: dict[str, object] = {"level": level}
-    if "deal_type" in signature(entry.kpi).parameters:
-        options["deal_type"] = deal_type
-    if line.ripe:
-        options["horizon_days"] = snapshot.definitions.horizon_days or RIPE_DAYS
-    standing = line.alone or line.kpi
     try:
-        now, before = _last_two(snapshot, line, every, options) if line.periods else (None, None)
-        stands = standing(snapshot, **options).iloc[-1] if line.stand else None
+        shown = lately if lately is not None and lately.told else _by_kpi(asked, line)
     except MissingTableError as error:
         return row | {"note": f"not enough data: {error}"}
-    shown = now if stands is None else stands
-    if shown is None:
-        return row | {"note": f"not enough data: no whole {every} yet"}
-    row |= {name: shown[name] for name in ("value", "low", "high", "x", "n", "note")}
-    if stands is None:
-        row["period"] = shown["period"]
-    if now is not None and before is not None:
-        row["trend"] = _trend(now, before, entry.unit, level)
-        row["before"] = np.nan if line.trailing else before["value"]
+    number = shown.stands if line.stand else shown.now
+    if number is None:
+        return row | {"note": f"not enough data: no whole {asked.every} yet"}
+    row |= {name: number[name] for name in ("value", "low", "high", "x", "n", "note")}
+    if not line.stand:
+        row["period"] = pd.Timestamp(from_day(_periods(asked, line).now))
+    if shown.now is not None and shown.before is not None:
+        row["trend"] = _trend(shown.now, shown.before, entry.unit, asked.level)
+        row["before"] = np.nan if line.trailing else shown.before["value"]
     return row
 
 
-def _ended(snapshot: Snapshot, every: Every, *, ripe: bool) -> date:
-    """First day after the last whole period (of which every cohort is ripe)."""
-    settings = snapshot.definitions
-    age = settings.horizon_days or RIPE_DAYS if ripe else 0
-    ended = snapshot.as_of + timedelta(days=1 - age)
-    return period_start(ended, every, settings.fiscal_year_start)
+def _periods(asked: Asked, line: Line) -> Periods:
+    """Return the last two whole periods (of which every cohort is ripe)."""
+    return asked.periods(ripe_age(asked) if line.ripe else 0)
 
 
-def _last_two(
-    snapshot: Snapshot, line: Line, every: Every, options: dict[str, object]
-) -> "tuple[pd.Series | None, pd.Series | None]":
-    """Return the rows of the last whole period (of which every cohort is ripe) and the one before.
-
-    Only these are reckoned, where both hold records; else it takes what came before to tell a 0
-    from nothing known.
-    """
-    after = _ended(snapshot, every, ripe=line.ripe)
-    firsts = [month_start(after, -back * MONTHS[every]) for back in (1, 2)]
-    for asked in (replace(snapshot, since=firsts[1]), snapshot):
-        found = line.kpi(asked, every=every, **options)
-        rows = [found[found["period"] == pd.Timestamp(first)] for first in firsts]
-        if all(len(row) and row["n"].iloc[0] for row in rows):
-            break
-    now, before = (row.iloc[0] if len(row) else None for row in rows)
-    return now, before
+def _by_kpi(asked: Asked, line: Line) -> Shown:
+    """Ask the KPI itself: for all periods, and without them."""
+    options: dict[str, object] = {"level": asked.level}
+    if "deal_type" in signature(line.kpi).parameters:
+        options["deal_type"] = asked.deal_type
+    if line.ripe:
+        options["horizon_days"] = ripe_age(asked)
+    stands = line.kpi(asked.snapshot, **options) if line.stand else None
+    shown = Shown(None if stands is None else records(stands)[-1])
+    if not line.periods:
+        return shown
+    found = line.kpi(asked.snapshot, every=asked.every, **options)
+    rows = dict(zip(found["period"], records(found), strict=True))
+    before, now, _ = (pd.Timestamp(from_day(day)) for day in _periods(asked, line))
+    return shown._replace(now=rows.get(now), before=rows.get(before))
 
 
-def _trend(now: pd.Series, before: pd.Series, unit: str, level: float) -> str:
+def _trend(now: Row, before: Row, unit: str, level: float) -> str:
     """Say up, down or level; nothing where one of the two is missing."""
     if np.isnan(now["value"]) or np.isnan(before["value"]):
         return ""
@@ -211,7 +213,7 @@ def _trend(now: pd.Series, before: pd.Series, unit: str, level: float) -> str:
     return "up" if now["value"] > before["value"] else "down"
 
 
-def _limits(row: pd.Series, unit: str, level: float) -> tuple[float, float]:
+def _limits(row: Row, unit: str, level: float) -> tuple[float, float]:
     """Limits of a number, for comparing; a count, or a sum over a count, has those of a Poisson count."""
     if not (np.isnan(row["low"]) or np.isnan(row["high"])):
         return float(row["low"]), float(row["high"])

@@ -1,5 +1,6 @@
 """The board: each line is the KPI's own number, with its trend told from chance."""
 
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from companies import outcomes, snapshot
 
 import connectors
 import kpi
+from kpi.acquisition.logos import logos_by_day, new_logos
 from kpi.board import CORE
 from kpi.tables import TableError
 
@@ -36,18 +38,72 @@ def test_twelve_lines_each_with_its_question_and_benchmark(table):
     assert table["better"].isin(["higher", "lower"]).all()
 
 
+@pytest.fixture(scope="module")
+def holey(company):
+    """The sample company with a fifth of its dates, amounts, companies and costs gone."""
+    frames = {name: company.table(name).to_pandas() for name in company.present}
+    rng = np.random.default_rng(4)
+    for column in ("amount", "created_at", "account_id", "close_date", "closed_at"):
+        gone = rng.random(len(frames["deals"])) < 0.2
+        frames["deals"][column] = frames["deals"][column].mask(gone)
+    leads, costs = frames["leads"], frames["costs"]
+    leads["created_at"] = leads["created_at"].mask(rng.random(len(leads)) < 0.2)
+    frames["costs"] = costs[costs["month"].dt.month != 8]
+    return kpi.Snapshot.from_frames(
+        frames, as_of="2026-10-15", window_start="2025-03-01", definitions=company.definitions
+    )
+
+
+def same_as_kpi(asked, line, row, every="quarter", **options):
+    """Compare a row of the board with what its KPI gives, notes included."""
+    if "deal_type" not in signature(line.kpi).parameters:
+        options = {}
+    if line.stand:
+        same = line.kpi(asked, **options).iloc[-1]
+    else:
+        ripe = {"horizon_days": 90} if line.ripe else {}
+        found = line.kpi(asked, every=every, **ripe, **options)
+        same = found[found["period"] == row["period"]].iloc[0]
+        earlier = found.loc[found["period"] < row["period"], "value"]
+        before = float(earlier.iloc[-1]) if len(earlier) else np.nan
+        np.testing.assert_allclose(float(row["before"]), before, err_msg="before")
+    for name in ("value", "low", "high", "x", "n"):
+        np.testing.assert_allclose(float(row[name]), float(same[name]), err_msg=name)
+    assert row["note"] == same["note"]
+
+
 @pytest.mark.parametrize("line", CORE, ids=lambda line: line.kpi.__name__)
 def test_each_number_is_that_of_its_kpi(company, table, line):
     """The very number the KPI gives for that period, or as of the date."""
-    row = table.loc[line.kpi.__name__]
-    if line.stand:
-        same = line.kpi(company).iloc[-1]
-    else:
-        ripe = {"horizon_days": 90} if line.ripe else {}
-        found = line.kpi(company, every="quarter", **ripe)
-        same = found[found["period"] == row["period"]].iloc[0]
-    for name in ("value", "low", "high", "x", "n"):
-        np.testing.assert_allclose(float(row[name]), float(same[name]), err_msg=name)
+    same_as_kpi(company, line, table.loc[line.kpi.__name__])
+
+
+@pytest.mark.parametrize(
+    ("every", "deal_type"), [("quarter", "new"), ("month", None), ("year", "expansion")]
+)
+def test_each_is_that_of_its_kpi_where_much_is_missing(holey, every, deal_type):
+    """What is left out, and what the notes say of it, is the same too."""
+    rows = kpi.board(holey, every=every, deal_type=deal_type).set_index("name")
+    for line in CORE:
+        same_as_kpi(holey, line, rows.loc[line.kpi.__name__], every, deal_type=deal_type)
+
+
+def test_each_is_that_of_its_kpi_in_a_part_of_the_company(company):
+    """Narrowed by a channel, which costs follow, and rewound to a day within a quarter."""
+    part = company.at("2026-08-20").where(channel="Paid search")
+    rows = kpi.board(part).set_index("name")
+    for line in CORE:
+        same_as_kpi(part, line, rows.loc[line.kpi.__name__])
+
+
+@pytest.mark.parametrize("deal_type", ["new", "expansion", None])
+def test_customers_won_by_day_are_the_customers_won(holey, deal_type):
+    """Counted on the engine, or listed one by one: the same days, those without an account too."""
+    listed = new_logos(holey, deal_type).assign(events=1)
+    wanted = listed.groupby("day")[["alone", "events"]].sum()
+    found = logos_by_day(holey, deal_type).set_index("day").sort_index()
+    pd.testing.assert_frame_equal(found[["alone", "events"]], wanted, check_dtype=False)
+    assert wanted["alone"].sum() > 0
 
 
 def test_a_cohort_is_shown_only_when_all_of_it_is_ripe(table):

@@ -10,6 +10,7 @@ from companies import deals_on_paths, outcomes, stages
 from engine_company import AS_OF, FEW, company, definitions, embedded, same_results, same_tables
 
 from kpi import Snapshot, TableError, cycle_days, stage_conversion, win_rate
+from kpi.board import board
 from kpi.catalogue import KPIS
 from kpi.engine import arrow, collect
 from kpi.tables import TABLES
@@ -105,6 +106,14 @@ def test_every_kpi_gives_the_same_and_compiles_for_six_warehouses(
             seen.add(shape)
 
 
+def test_the_board_gives_the_same_and_compiles_for_six_warehouses(base, warehouse, collected):
+    """It reduces what several KPIs need at once, by expressions of its own."""
+    pd.testing.assert_frame_equal(board(base), board(warehouse), rtol=1e-9)
+    assert collected
+    for expression in collected:
+        compiled(expression)
+
+
 def test_without_temporary_tables_it_is_reckoned_anew(base, collected):
     """BigQuery, Trino, ClickHouse and Databricks have none in Ibis: one expression from the tables on."""
     connection = ibis.duckdb.connect()
@@ -125,7 +134,7 @@ def test_rewinding_and_filters_give_the_same(base, warehouse):
     """In the past and in part."""
     mine, theirs = (s.at("2026-03-31").where(source="referral") for s in (base, warehouse))
     same_tables(mine, theirs)
-    for name in ("win_rate", "stage_conversion", "lead_conversion"):
+    for name in ("win_rate", "stage_conversion", "lead_conversion", "appointments"):
         same_results(name, mine, theirs)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from kpi.deals.first_wins import first_wins
 from kpi.deals.win_rate import of_type
 from kpi.engine import collect
+from kpi.recurring.billing import customer_lines
 from kpi.snapshot import Snapshot
 from kpi.tables import TABLES
 
@@ -67,6 +68,38 @@ def new_logos(
     logos = logos.join(origin, left_on="deal_id", right_on="first_id", how="left")
     logos = logos.join(origins, left_on="came", right_on="from_id", how="left")
     return _sorted(logos, columns)
+
+
+def logos_by_day(snapshot: Snapshot, deal_type: str | None = "new") -> pd.DataFrame:
+    """Count the customers of `new_logos` by day: ``day``, ``events``, ``alone`` (without an account).
+
+    Whoever's first winning day brought a win of that kind: no list of deals, and nothing kept.
+    """
+    day, own = nw.col("closed_day"), nw.col("deal_type") == (deal_type or "")
+    won = of_type(snapshot, None).filter(nw.col("outcome") == "won", ~day.is_null())
+    alone = nw.col("account_id").is_null()
+    won = won.select(
+        "account_id",
+        "closed_day",
+        single=nw.when(alone).then(nw.col("deal_id")),
+        own_day=day if deal_type is None else nw.when(own).then(day),
+    )
+    payers = snapshot.accounts.lazy().select("account_id", payer=nw.col("billing_account_id"))
+    paid = won.join(payers, on="account_id", how="left")
+    paid = paid.with_columns(payer=nw.coalesce("payer", "account_id"))
+    first = paid.group_by("payer", "single").agg(
+        nw.col("own_day").min(), day=nw.col("closed_day").min()
+    )
+    lines = customer_lines(snapshot).filter(~nw.col("customer").is_null())
+    live = lines.group_by("customer").agg(live_day=nw.col("starts_on_day").min())
+    told = first.join(live, left_on="payer", right_on="customer", how="left")
+    fresh = nw.col("live_day").is_null() | (nw.col("live_day") >= nw.col("day"))
+    told = told.filter(nw.col("own_day") == nw.col("day"), fresh)
+    alone = nw.when(nw.col("single").is_null()).then(nw.lit(0)).otherwise(nw.lit(1))
+    counted = (
+        told.select("day", alone=alone).group_by("day").agg(nw.col("alone").sum(), events=nw.len())
+    )
+    return collect(counted).astype("int64")
 
 
 def _sorted(logos: nw.LazyFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -162,9 +162,9 @@ def cycle_days(
     rows = []
     parts = counted.groupby(groups.keys, dropna=False) if groups.keys else [((), counted)]
     for group, part in parts:
-        rows.append(dict(zip(groups.keys, group, strict=True)) | _cycle(part, level, every))
+        rows.append(dict(zip(groups.keys, group, strict=True)) | cycle(part, level, every))
     empty = {"x": 0, "n": 0, "note": "no_denominator: nothing won"}
-    frame = pd.DataFrame(rows, columns=[*groups.keys, *_cycle(counted[:0], level, every)])
+    frame = pd.DataFrame(rows, columns=[*groups.keys, *cycle(counted[:0], level, every)])
     result = groups.complete(frame, **empty).astype({"x": "int64", "n": "int64"})
     return groups.finish(result, ["km_median", "km_low", "km_high"])
 
@@ -191,7 +191,8 @@ def _median_stay(counted: pd.DataFrame, level: float) -> dict[str, object]:
     return stay | {"mean_completed": mean, "p75": first_reaching(curve, "survival", 0.25)}
 
 
-def _cycle(counted: pd.DataFrame, level: float, every: Every | None) -> dict[str, object]:
+def cycle(counted: pd.DataFrame, level: float, every: Every | None) -> dict[str, object]:
+    """One row of `cycle_days` from counts by days (`kpi.cohorts.durations`)."""
     usable = counted[counted["cause"] >= 0]
     won = usable[usable["cause"] == 1]
     days = np.repeat(won["duration"].to_numpy(), won["n"].to_numpy())

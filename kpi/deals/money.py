@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import trim_mean
 
 from kpi.engine import collect
-from kpi.periods import day_number, month_start
+from kpi.periods import Every, day_number, month_start
 from kpi.result import FEW, Groups, count_by, joined
 from kpi.stats.bootstrap import mean_limits
 
@@ -58,9 +58,9 @@ def averages(
     counted = collect(frame.group_by(*keys, column).agg(nw.len().alias("count")))
     counted = counted.sort_values([*keys, column], ignore_index=True)
     if not keys:
-        return pd.DataFrame([_average(counted, column, level, what)])
+        return pd.DataFrame([average(counted, column, level, what)])
     rows = [
-        dict(zip(keys, group, strict=True)) | _average(part, column, level, what)
+        dict(zip(keys, group, strict=True)) | average(part, column, level, what)
         for group, part in counted.groupby(keys, dropna=False, sort=True)
     ]
     names = ["value", "low", "high", "x", "n", "note", "median", "trimmed_mean"]
@@ -69,7 +69,8 @@ def averages(
     return groups.complete(found, **empty).astype({"x": "int64", "n": "int64"})
 
 
-def _average(counted: pd.DataFrame, column: str, level: float, what: str) -> dict[str, object]:
+def average(counted: pd.DataFrame, column: str, level: float, what: str) -> dict[str, object]:
+    """One row of `averages` from ``count`` records of each value, in ascending order."""
     known = counted[counted[column].notna()]
     values = np.repeat(known[column].to_numpy("float64"), known["count"].to_numpy("int64"))
     x, n = len(values), int(counted["count"].sum())
@@ -95,9 +96,14 @@ def with_undated(
         found = result.merge(missing, on=groups.columns, how="left")["undated"].fillna(0)
     else:
         found = pd.Series([int(missing["undated"].iloc[0])] * len(result))
-    where = "are in no period" if groups.every else "counted"
     notes = [
-        joined(note, f"{n:,.0f} without a {what} {where}" if n else "")
+        joined(note, undated(n, what, groups.every))
         for note, n in zip(result["note"], found, strict=True)
     ]
     return result.assign(note=pd.array(notes, dtype="str"))
+
+
+def undated(n: float, what: str, every: Every | None) -> str:
+    """Say that so many records have no such day."""
+    where = "are in no period" if every else "counted"
+    return f"{n:,.0f} without a {what} {where}" if n else ""

@@ -1,6 +1,6 @@
 """Sales velocity: how much revenue the pipeline turns out a day."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import narwhals as nw
@@ -107,7 +107,7 @@ def sales_velocity(
     said = joined(which, window)
     won = _won(groups, closed)
     rows = [
-        _velocity(row, part, level, said, worked=opportunities == "worked")
+        velocity(row, part, level, said, worked=opportunities == "worked")
         for row, part in _with_won(counted, won, groups.keys)
     ]
     found = pd.DataFrame(rows, columns=["value", "low", "high", "note", *PARTS])
@@ -173,9 +173,10 @@ def _with_won(
     return [(row, parts.get(i, won.iloc[:0])) for i, row in enumerate(rows)]
 
 
-def _velocity(
-    row: dict[str, float], won: pd.DataFrame, level: float, said: str, *, worked: bool
+def velocity(
+    row: Mapping[str, float], won: pd.DataFrame, level: float, said: str, *, worked: bool
 ) -> dict[str, object]:
+    """One row of `sales_velocity` from ``x, n, open`` and the won deals as counts."""
     x, n = row["x"], row["n"]
     count = row["open"] + (n if worked else 0)
     amount, cycle = _mean(won, "worth"), _mean(won, "days")
@@ -193,7 +194,7 @@ def _velocity(
     return parts | {"value": value, "low": low, "high": high, "note": note}
 
 
-def _lacking(row: dict[str, float], amount: float, cycle: float) -> str:
+def _lacking(row: Mapping[str, float], amount: float, cycle: float) -> str:
     """Say which part of the formula is missing."""
     if not row["n"]:
         return "no_denominator: nothing closed"
@@ -220,7 +221,7 @@ def _mean(won: pd.DataFrame, column: str) -> float:
     return float((known[column] * known["deals"]).sum() / total) if total else float("nan")
 
 
-def _limits(row: dict[str, float], won: pd.DataFrame, level: float) -> tuple[float, float]:
+def _limits(row: Mapping[str, float], won: pd.DataFrame, level: float) -> tuple[float, float]:
     """Limits of win rate x average deal / days: what one opportunity is worth a day."""
     rng = np.random.default_rng(SEED)
     rate = rng.beta(row["x"] + 0.5, row["n"] - row["x"] + 0.5, DRAWS)

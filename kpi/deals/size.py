@@ -58,7 +58,8 @@ def average_deal_size(
 
     Notes
     -----
-    Percentile-t bootstrap of the mean (`kpi.stats.bootstrap.mean_limits`), the same every time.
+    Percentile-t bootstrap of the mean, from 1,000 deals on its limit in closed form
+    (`kpi.stats.bootstrap.mean_limits`): the same every time.
 
     References
     ----------

@@ -145,7 +145,7 @@ def _valued(counted: pd.DataFrame, of: str, keys: list[str]) -> pd.DataFrame:
     kept = {name: column for name, column in found.items() if name not in keys}
     result = counted.assign(x=counted[f"has_{of}"], low=np.nan, high=np.nan, **kept)
     rows = counted[["known", "n", f"has_{of}", "homeless"]].itertuples(index=False, name=None)
-    result["note"] = [_note(known, n, has, homeless, of) for known, n, has, homeless in rows]
+    result["note"] = [note_of(known, n, has, homeless, of) for known, n, has, homeless in rows]
     return pd.DataFrame(result.astype(dict.fromkeys(["x", "n", "new_logos"], "int64")))
 
 
@@ -153,7 +153,8 @@ def _lack(counted: pd.DataFrame, name: str) -> pd.Series:
     return counted[f"has_{name}"] == 0
 
 
-def _note(known: float, n: float, has: float, homeless: float, of: str) -> str:
+def note_of(known: float, n: float, has: float, homeless: float, of: str) -> str:
+    """Say what is missing among so many deals, won ones and those with the value."""
     if known == 0:
         return "not enough data: no deals"
     if n and not has:

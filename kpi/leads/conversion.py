@@ -15,6 +15,8 @@ from kpi.rewind import moves
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 
+CHANGE = ("object", "record_id", "stage_id", "changed_day", "changed_s", "place")
+
 
 def lead_conversion(
     snapshot: Snapshot,
@@ -44,8 +46,12 @@ def lead_conversion(
         ``cohort`` (default): of the leads created, the share converted, leads still worked being
         censored and disqualified ones competing. ``period``: conversions in the period over leads
         created in it, two different sets of leads; it can exceed 1 and has no interval.
-    horizon_days, level
-        As in `kpi.win_rate`.
+    horizon_days : int, optional
+        Age at which the cohort rate is read; default the definitions' ``horizon_days``, else the
+        last age with ten leads still followed (stated in ``note``). Where 90 days are the company's
+        rule, say so: in the definitions, or here.
+    level : float
+        Share of the intervals.
 
     Returns
     -------
@@ -125,7 +131,7 @@ def followed_leads(snapshot: Snapshot, leads: nw.LazyFrame) -> nw.LazyFrame:
     now_lost = lost.with_columns(lost_now=nw.lit(value=True))
     leads = leads.join(now_lost, on="stage_id", how="left")
     asked = leads.filter(~nw.col("lost_now").is_null()).select(record_id=nw.col("lead_id"))
-    history = snapshot.history.lazy().filter(nw.col("object") == "lead")
+    history = snapshot.history.lazy().filter(nw.col("object") == "lead").select(CHANGE)
     recorded = (
         moves(history.join(asked, on="record_id", how="semi"))
         .join(lost, on="stage_id", how="semi")
@@ -172,7 +178,8 @@ ENTRIES = (
         unit="share, 0 to 1",
         basis="cohort of leads created",
         interval="log-log limits from Aalen's variance",
-        options="to='mql' or 'sql'; basis='period': conversions in the period / leads created in it",
+        options="to='mql' or 'sql'; basis='period': conversions in the period / leads created in it; "
+        "horizon_days (default: the definitions', else the last age with ten leads followed)",
         needs="leads",
         benchmark="15 % of leads if unknown (MSP rule of thumb; not your own figure)",
         source="Bottoms up to Revenue Growth, Channel Futures 2018; Aalen and Johansen 1978",

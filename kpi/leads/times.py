@@ -167,8 +167,10 @@ def _last_sure(curve: pd.DataFrame) -> float:
 
 def _resampled(seen: pd.DataFrame, tau: float, level: float) -> tuple[float, float]:
     """Limits of the median: percentiles over resamples of the leads."""
-    time, place = np.unique(seen["duration"].to_numpy(), return_inverse=True)
-    came = np.searchsorted(time, seen["entry"].to_numpy(), side="left")
+    seen = seen.sort_values("duration", kind="stable")
+    time, starts = np.unique(seen["duration"].to_numpy(), return_index=True)
+    entry = seen["entry"].to_numpy()
+    came = np.searchsorted(time, entry, side="left") if (entry > 0).any() else None
     ended, own = (seen["cause"] > 0).to_numpy(), (seen["cause"] == 1).to_numpy()
     share = seen["n"].to_numpy() / seen["n"].sum()
     upto = int(np.searchsorted(time, tau, side="right"))
@@ -178,14 +180,15 @@ def _resampled(seen: pd.DataFrame, tau: float, level: float) -> tuple[float, flo
         size = min(left, max(CELLS // len(seen), 1))
         left -= size
         drawn = rng.multinomial(int(seen["n"].sum()), share, size=size).astype("float64")
-        leaving, arriving = _totals(drawn, place, len(time)), _totals(drawn, came, len(time))
-        risk = np.cumsum(arriving, axis=1) - np.cumsum(leaving, axis=1) + leaving
-        risk = np.maximum(risk, 1)
-        stay = np.cumprod(1 - _totals(drawn * ended, place, len(time)) / risk, axis=1)
+        leaving = np.add.reduceat(drawn, starts, axis=1)
+        arrived = drawn.sum(axis=1, keepdims=True)
+        if came is not None:
+            arrived = np.cumsum(_totals(drawn, came, len(time)), axis=1)
+        risk = np.maximum(arrived - np.cumsum(leaving, axis=1) + leaving, 1)
+        stay = np.cumprod(1 - np.add.reduceat(drawn * ended, starts, axis=1) / risk, axis=1)
         before = np.hstack([np.ones((size, 1)), stay[:, :-1]])
-        reached = np.cumsum(before * _totals(drawn * own, place, len(time)) / risk, axis=1)[
-            :, :upto
-        ]
+        turning = np.add.reduceat(drawn * own, starts, axis=1)
+        reached = np.cumsum(before * turning / risk, axis=1)[:, :upto]
         some = reached[:, -1:] > 0
         first = (reached >= reached[:, -1:] / 2 - 1e-12).argmax(axis=1)
         found.append(time[first[some[:, 0]]])

@@ -158,6 +158,7 @@ def _spans(basis: Basis) -> list[Days]:
         begins = {period_start(snapshot.as_of, "quarter", fiscal)}
     else:
         begins = {period_start(from_day(day), every, fiscal) for day in basis.quotas["day"]}
+        begins = {day for day in begins if snapshot.since is None or day >= snapshot.since}
     length = MONTHS[every or "quarter"]
     return [
         (day_number(start), day_number(month_start(start, length)) - 1) for start in sorted(begins)

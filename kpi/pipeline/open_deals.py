@@ -129,7 +129,8 @@ def periods(snapshot: Snapshot, every: Every) -> list[tuple[int, int]]:
     if pd.isna(day):
         return []
     fiscal = snapshot.definitions.fiscal_year_start
-    begins = starts(from_day(day), snapshot.as_of, every, fiscal)
+    first_day = max(from_day(day), snapshot.since or from_day(day))
+    begins = starts(min(first_day, snapshot.as_of), snapshot.as_of, every, fiscal)
     return [
         (day_number(start), day_number(month_start(start, LENGTH[every])) - 1) for start in begins
     ]

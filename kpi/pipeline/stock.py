@@ -7,7 +7,6 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from kpi.deals.win_rate import of_type
 from kpi.engine import collect
 from kpi.entry import Entry
 from kpi.periods import Every
@@ -108,17 +107,6 @@ def lacking_deals(then: Snapshot, deals: pd.DataFrame, deal_type: str | None) ->
     return "" if some else "not enough data: no deals"
 
 
-def open_value(
-    snapshot: Snapshot, *, deal_type: str | None = "new", level: float = 0.95
-) -> pd.DataFrame:
-    """Value and number of the open deals as `open_pipeline` counts them: one look, no ages."""
-    snapshot.need("deals", of="open_pipeline")
-    check_level(level)
-    deals = of_type(snapshot, deal_type).filter(nw.col("outcome") == "open")
-    found = collect(deals.select("amount"))
-    return pd.DataFrame([_worth(found, "amount", lacking_deals(snapshot, found, deal_type))])
-
-
 def _stock(part: pd.DataFrame, of: str, today: int, lacking: str) -> dict[str, object]:
     stuck = part[part["stalled"].astype("bool")]
     return _worth(part, of, lacking) | {
@@ -131,7 +119,11 @@ def _stock(part: pd.DataFrame, of: str, today: int, lacking: str) -> dict[str, o
 
 
 def _worth(part: pd.DataFrame, of: str, lacking: str) -> dict[str, object]:
-    value, n, x = total(part[of]), len(part), int(part[of].notna().sum())
+    return worth(total(part[of]), int(part[of].notna().sum()), len(part), of, lacking)
+
+
+def worth(value: float, x: int, n: int, of: str, lacking: str) -> dict[str, object]:
+    """One row of a stock: the sum of the `x` values that `n` open deals have."""
     if not n and not lacking:
         value = 0.0
     bare = f"not enough data: no open deal has its {of}" if n and not x else ""

@@ -270,7 +270,16 @@ def by_cell(
         measured = pd.DataFrame([measure(empty)]).iloc[:0]
     wanted = check_every(groups.every) if groups.every else YEAR
     measured["note"] = [
-        joined(str(note), "" if length == wanted else f"{length} month{'s' * (length != 1)} only")
+        joined(str(note), only_months(length, wanted))
         for note, length in zip(measured["note"], full["months"], strict=True)
     ]
     return pd.concat([full, measured], axis=1)
+
+
+def only_months(length: int, wanted: int) -> str:
+    """Say so where a window holds fewer months than it should.
+
+    >>> only_months(2, 12)
+    '2 months only'
+    """
+    return "" if length == wanted else f"{length} month{'s' * (length != 1)} only"
