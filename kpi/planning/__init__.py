@@ -8,28 +8,36 @@ from kpi.planning.learn import recent_wins
 from kpi.planning.model import FunnelModel
 from kpi.planning.needed import records_needed
 from kpi.planning.plan import Plan
+from kpi.planning.reforecast import posterior_rate, reforecast
 from kpi.planning.reverse import reverse_funnel
+from kpi.planning.scenario import Scenario, compare
 from kpi.planning.segments import fit_segments
 from kpi.planning.simulate import Simulation, chance, simulate
 from kpi.planning.target import PlanError, Target
+from kpi.planning.tracking import track
 from kpi.planning.triangle import rates_by_age
 
 __all__ = [
     "FunnelModel",
     "Plan",
     "PlanError",
+    "Scenario",
     "Simulation",
     "Target",
     "bottoms_up",
     "capacity",
     "chance",
+    "compare",
     "fit_segments",
     "hires",
     "leads_for_wins",
     "new_mrr_per_month",
+    "posterior_rate",
     "rates_by_age",
     "recent_wins",
     "records_needed",
+    "reforecast",
     "reverse_funnel",
     "simulate",
+    "track",
 ]

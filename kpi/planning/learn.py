@@ -16,6 +16,7 @@ from kpi.planning.caveats import FEW_CLOSED, caveats
 from kpi.planning.curve import Curve, fitted
 from kpi.planning.ladder import Ladder, ladder
 from kpi.planning.lead_flow import LeadFlow, flow
+from kpi.planning.lever_history import past
 from kpi.planning.posterior import delay_areas
 from kpi.planning.values import Values, fitted_values
 from kpi.rewind import count
@@ -68,11 +69,12 @@ def learnt(snapshot: Snapshot) -> dict[str, Any]:
         "closed": closed,
         "lead_cost": _lead_cost(snapshot),
         "appointments_per_lead": _appointments(snapshot, leads),
-        "definitions": snapshot.definitions.version,
+        "definitions": f"# version {snapshot.definitions.version}\n{snapshot.definitions.to_toml()}",
         "waiting": rungs.waiting(),
         "direct_per_month": direct,
         "leads_per_month": leads,
         "recent_wins": recent_wins(snapshot),
+        "history": past(snapshot, rungs, curves, wins),
         "notes": tuple(notes),
     }
 

@@ -13,6 +13,7 @@ from kpi.planning.base import Base, assumed
 from kpi.planning.curve import Curve, Floats, Rate, known
 from kpi.planning.lead_flow import LeadFlow
 from kpi.planning.learn import learnt
+from kpi.planning.lever_history import History
 from kpi.planning.posterior import Memory
 from kpi.planning.values import Values, plain
 from kpi.snapshot import Snapshot
@@ -67,9 +68,12 @@ class FunnelModel:
     appointments_per_lead : float
         Meetings held for each lead created, over the last twelve whole months.
     definitions : str
-        Version of the definitions behind the model.
+        Definitions behind the model, as TOML.
     cycle : float
         Length of every delay relative to history.
+    history : mapping of str to tuple of float
+        What each lever was in the past, by period (`kpi.planning.lever_history.past`); empty without
+        data.
     source : str
         Whose figures these are, in words.
     notes : tuple of str
@@ -98,6 +102,7 @@ class FunnelModel:
     leads_per_month: float = np.nan
     recent_wins: int = 0
     factors: Mapping[int, float] = field(default_factory=dict)
+    history: History = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     memory: Memory = field(default_factory=Memory, repr=False)
 

@@ -5,6 +5,8 @@ part of the chance is exact; only what the draws stand for is simulated. The cha
 smoothly with the leads, and where nothing is uncertain it is exact.
 """
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ from scipy.special import gammainc
 
 from kpi.planning.curve import Floats, Ints
 from kpi.planning.horizon import Horizon
-from kpi.planning.posterior import BASE, SIZES, WHEN, stream
+from kpi.planning.posterior import BASE, SIZES, WHEN, Same, stream
 from kpi.planning.target import PlanError, Target
 from kpi.planning.values import Values
 from kpi.planning.wins import Coming
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 MOST_WINS = 50_000
 MANY = 12_000_000  # values drawn at most; beyond, the number of wins it takes is taken as normal
 MOST_LEADS = 1e9
+PLACES = 4_096
+_MIDDLES = (np.arange(PLACES) + 0.5) / PLACES
+ROUGH, NEAR = 16, 1.05  # every so manyth draw says where the answer is, to a twentieth
 
 
 class Outlook:
@@ -60,7 +65,7 @@ class Outlook:
         self._base = self._running()
         self._per_lead = [self.coming.per_lead(month) for month, _ in self.checkpoints]
         self._needed: list[Ints] = []
-        self.aim(np.ones(len(horizon.months)))
+        self.aim(np.ones(len(horizon.months)), about=target.is_level)
 
     @property
     def values(self) -> Values | None:
@@ -87,29 +92,36 @@ class Outlook:
                 "no subscriptions; set the target as new_mrr, or assume(mrr=..., annual_churn=...)"
             )
         months = len(self.horizon.months)
-        key = ("base", post.seed, post.draws, months, id(base))
+        key = ("base", post.seed, post.draws, months, Same(base))
         return self.model.memory.get(key, lambda: base.runs(stream(post.seed, BASE), churn, months))
+
+    def running(self, new: Floats) -> Floats:
+        """Recurring revenue at the end of each month, on average, with so much new in each."""
+        if self._base is None or self.model.base is None:
+            return np.full(len(new), np.nan)
+        kept = np.power(self.model.base.growth, np.arange(len(new), dtype="float64"))
+        return np.asarray(self._base.mean(axis=0) + np.convolve(new, kept)[: len(new)])
 
     def lowered(self, share: float, leads: Floats) -> None:
         """Aim at a share of every amount instead."""
         self.checkpoints = [(m, share * amount - self._done) for m, amount in self._amounts]
         self.aim(leads)
 
-    def aim(self, leads: Floats) -> None:
+    def aim(self, leads: Floats, *, about: bool = False) -> None:
         """Work out, draw by draw, the wins each checkpoint takes; `leads` says only when they come.
 
-        When wins come matters for a level (what is won early has time to churn) and where large
-        deals take longer.
+        When wins come matters for a level: what is won early has time to churn. `about` is quicker,
+        and enough to tell when wins come.
         """
         arrivals = self.coming.mean_new(leads) + self.coming.direct.mean(axis=0)
         arrivals = arrivals + self.coming.pipeline.mean(axis=0)
         self._needed = []
         for month, amount in self.checkpoints:
-            took = self._wins_for(month, amount, arrivals)
+            took = self._wins_for(month, amount, arrivals, about=about)
             won = self.coming.pipeline[:, : month + 1].sum(axis=1)
             self._needed.append(np.maximum(took - won, 0))
 
-    def _wins_for(self, month: int, amount: float, arrivals: Floats) -> Ints:
+    def _wins_for(self, month: int, amount: float, arrivals: Floats, *, about: bool) -> Ints:
         draws = self.coming.posterior.draws
         values = self.values
         if values is None:
@@ -121,9 +133,9 @@ class Outlook:
             missing = missing - self._base[:, month]
         share = arrivals[: month + 1]
         when = share / share.sum() if share.sum() > 0 else np.full(month + 1, 1 / (month + 1))
-        return self._counted(values, missing, when)
+        return self._counted(values, missing, when, about=about)
 
-    def _counted(self, values: Values, missing: Floats, when: Floats) -> Ints:
+    def _counted(self, values: Values, missing: Floats, when: Floats, *, about: bool) -> Ints:
         """How many wins, drawn one after the other, it takes to bring what is missing."""
         post = self.coming.posterior
         pool = values.pool
@@ -141,17 +153,25 @@ class Outlook:
             return np.asarray(np.maximum(took, 0), dtype="int64")
         spread = float(pool.std() / pool.mean())
         count = int(np.ceil(most / post.value.min() + 8 * np.sqrt(most + 1) * (1 + spread) + 20))
-        if count * post.draws > MANY:
+        if about or count * post.draws > MANY:
             return self._about(missing / (mean * post.value), spread)
-        at = stream(post.seed, SIZES).random((count, post.draws))
-        place = (at * len(pool)).astype("int64")
-        brought = pool[place if values.rank is None else self._late(values.rank, at)]
-        if leaves:
-            month = stream(post.seed, WHEN).random((count, post.draws))
-            brought = np.asarray(brought * kept[np.searchsorted(np.cumsum(when)[:-1], month)])
-        total: Floats = np.cumsum(brought * post.value, axis=0)
-        fell_short = (total < missing - 1e-9 * abs(missing)).sum(axis=0)
-        return np.asarray(fell_short + (missing > 0), dtype="int64")
+        order = self._order(values)
+        stays = kept[np.searchsorted(np.cumsum(when)[:-1], _MIDDLES)] if leaves else None
+        sizes, month = stream(post.seed, SIZES), stream(post.seed, WHEN)
+        short = (missing - 1e-9 * abs(missing)) / post.value
+        took = np.zeros(post.draws, dtype="int64")
+        total: Floats = np.zeros(post.draws)
+        for _ in range(count):
+            still = total < short
+            if not still.any():
+                break
+            took += still
+            at = sizes.random(post.draws)
+            brought = pool[(at * len(pool)).astype("int64") if order is None else order(at)]
+            if stays is not None:
+                brought = brought * stays[(month.random(post.draws) * PLACES).astype("int64")]
+            total += brought
+        return took
 
     def _too_many(self) -> PlanError:
         return PlanError(
@@ -166,11 +186,13 @@ class Outlook:
         many = np.maximum(wins, 0.0)
         return np.maximum(np.ceil(many + spread * np.sqrt(many) * noise), 0).astype("int64")
 
-    def _late(self, rank: Floats, at: Floats) -> Ints:
-        """Places in the pool, deals that take longer than there is time being rarer."""
-        weight = self._in_time(rank)
-        places = np.searchsorted(np.cumsum(weight / weight.sum())[:-1], at)
-        return np.asarray(places, dtype="int64")
+    def _order(self, values: Values) -> Callable[[Floats], Ints] | None:
+        """How to find a place in the pool where deals that take longer than there is time are rarer."""
+        if values.rank is None:
+            return None
+        weight = self._in_time(values.rank)
+        steps = np.cumsum(weight / weight.sum())[:-1]
+        return lambda at: np.asarray(np.searchsorted(steps, at), dtype="int64")
 
     def _in_time(self, rank: Floats) -> Floats:
         """Chance that a win with such a delay comes before the last day, leads coming evenly."""
@@ -192,39 +214,54 @@ class Outlook:
         margin = max(z, 0.0) * np.sqrt(needed)
         return rows, np.maximum(needed + margin - came, 0.0)
 
-    def chances(self, leads: Floats | Ints) -> Floats:
-        """Chance of each checkpoint with so many leads created in each month."""
+    def chances(self, leads: Floats | Ints, every: int = 1) -> Floats:
+        """Chance of each checkpoint with so many leads created in each month, from every nth draw."""
         found = []
-        for (month, _), needed, per_lead in zip(
+        for (month, _), all_needed, per_lead in zip(
             self.checkpoints, self._needed, self._per_lead, strict=True
         ):
-            mean = per_lead @ leads + self.coming.direct[:, : month + 1].sum(axis=1)
+            needed, direct = all_needed[::every], self.coming.direct[::every, : month + 1]
+            mean = per_lead[::every] @ leads + direct.sum(axis=1)
             met = np.where(needed > 0, gammainc(np.maximum(needed, 1), mean), 1.0)
             found.append(float(met.mean()))
         return np.array(found)
 
-    def chance(self, leads: Floats | Ints) -> float:
+    def chance(self, leads: Floats | Ints, every: int = 1) -> float:
         """Chance of the target: of a path, of its least likely month."""
-        return float(self.chances(leads).min(initial=1.0))
+        return float(self.chances(leads, every).min(initial=1.0))
 
     def scale(self, pattern: Floats, caps: Floats, confidence: float) -> float | None:
         """Smallest multiple of a pattern of leads, kept under the caps, that is likely enough.
 
-        None where no number of leads is.
+        None where no number of leads is. A few draws say where to look, all of them what it is.
         """
 
-        def short(times: float) -> float:
-            return self.chance(np.minimum(times * pattern, caps)) - confidence
+        @cache
+        def short(times: float, every: int = 1) -> float:
+            return self.chance(np.minimum(times * pattern, caps), every) - confidence
 
-        if short(0.0) >= 0:
-            return 0.0
         limit = MOST_LEADS
         if np.isfinite(caps[pattern > 0]).all():
             limit = float((caps[pattern > 0] / pattern[pattern > 0]).max(initial=0.0))
-        high = min(1.0, limit)
+        if short(0.0) >= 0:
+            return 0.0
+        if short(limit) < 0:
+            return None
+        guess = _upwards(partial(short, every=ROUGH), min(1.0, limit), limit)
+        low, high = guess / NEAR, min(guess * NEAR, limit)
+        while short(low) >= 0:
+            low, high = low / 2, low
         while short(high) < 0:
-            if high >= limit:
-                return None
-            high = min(high * 2, limit)
-        low = 0.0 if high <= 1.0 else high / 2
-        return float(brentq(short, low, high, xtol=1e-7, rtol=1e-10))
+            low, high = high, min(high * 2, limit)
+        return float(brentq(short, low, high, xtol=1e-7, rtol=1e-8))
+
+
+def _upwards(short: Callable[[float], float], first: float, limit: float) -> float:
+    """Where a rising function crosses zero, to a hundredth; the limit where it does not before."""
+    high = first
+    while short(high) < 0:
+        if high >= limit:
+            return limit
+        high = min(high * 2, limit)
+    low = 0.0 if high <= first else high / 2
+    return high if short(low) >= 0 else float(brentq(short, low, high, rtol=0.01))

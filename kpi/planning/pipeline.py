@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from kpi.planning.curve import Floats, Ints
 from kpi.planning.model import FunnelModel
@@ -10,8 +11,8 @@ from kpi.planning.model import FunnelModel
 MONTH_DAYS = 30.4375
 
 
-def arrivals(model: FunnelModel, step: int, ages: Sequence[int], end: int, days: Ints) -> Floats:
-    """Chance that a record open at `step` since so many days reaches `end` by each day.
+def arrivals(model: FunnelModel, step: int, ages: Sequence[int], days: Ints) -> Iterator[Floats]:
+    """Chance that a record open at `step` since so many days reaches each later step by each day.
 
     The record must first go on from its step, given that it has not yet at that age; from there it
     moves like any record that reached the next step. (Conditioning on the age in the step itself,
@@ -25,56 +26,51 @@ def arrivals(model: FunnelModel, step: int, ages: Sequence[int], end: int, days:
     days : array of int, (d,)
         Days after the as-of date, 0 or more.
 
-    Returns
-    -------
+    Yields
+    ------
     array, (k, d)
-        0 to 1, not falling; 0 where the record is older than any that history saw waiting.
+        For each step after `step` in turn: 0 to 1, not falling; 0 where the record is older than any
+        that history saw waiting.
     """
     onward = model.curve(step, step + 1)
-    last = int(days.max(initial=0))
-    ahead = np.arange(last + 1)
-    then = model.curve(step + 1, end).by(ahead) if end > step + 1 else np.ones(last + 1)
-    found = np.zeros((len(ages), len(days)))
-    for i, age in enumerate(ages):
-        if age < len(onward.waiting) and onward.waiting[age] > 0:
-            left = np.diff(onward.by(age + ahead)) / onward.waiting[age]
-            found[i] = np.concatenate([[0.0], np.convolve(left, then)[:last]])[days]
-    return np.minimum(found, 1.0)
+    ahead = np.arange(max(int(days.max(initial=0)), 1) + 1)
+    known = np.asarray(ages, dtype="int64")
+    followed = known < len(onward.waiting)
+    still = np.where(followed, onward.waiting[np.minimum(known, len(onward.waiting) - 1)], 0.0)
+    gains = np.diff(onward.by(np.arange(int(known.max(initial=0)) + len(ahead) + 1)))
+    moves = sliding_window_view(gains, len(ahead) - 1)[known]
+    moves = np.divide(moves, still[:, None], out=np.zeros(moves.shape), where=still[:, None] > 0)
+    left = days[None, :] - ahead[1:, None]
+    for end in range(step + 1, len(model.steps)):
+        then = model.curve(step + 1, end).by(left) if end > step + 1 else (left >= 0) * 1.0
+        yield np.minimum(moves @ then, 1.0)
 
 
-def expected(model: FunnelModel, edges: Sequence[int]) -> Floats:
-    """Expected arrivals of open records at every step, between the edges (days after the as-of date).
+def credited(model: FunnelModel, edges: Sequence[int]) -> tuple[Floats, Floats, Floats]:
+    """Credit what is open now between the edges (days after the as-of date).
 
     Returns
     -------
-    array, (steps, len(edges) - 1)
-        Row i: records that reach step i or a later one for the first time in each span.
+    (steps, len(edges) - 1), (k, len(edges) - 1) and (k,)
+        Expected records that reach step i or a later one for the first time in each span; the
+        chances of each group of like records to win; and how many records it holds.
     """
     days = np.asarray(edges, dtype="int64")
     total = np.zeros((len(model.steps), len(days) - 1))
-    for step, ages, count in _by_step(model):
-        for end in range(step + 1, len(model.steps)):
-            by = arrivals(model, step, ages, end, days)
-            total[end] += count @ np.maximum(np.diff(by, axis=1), 0.0)
-    return total
-
-
-def win_odds(model: FunnelModel, edges: Sequence[int]) -> tuple[Floats, Floats]:
-    """Chance of open records to win between the edges (days after the as-of date).
-
-    Returns
-    -------
-    (k, len(edges) - 1) and (k,)
-        The chances of each group of like records, and how many records it holds.
-    """
-    days = np.asarray(edges, dtype="int64")
     chances, records = [np.zeros((0, len(days) - 1))], [np.zeros(0)]
     for step, ages, count in _by_step(model):
-        gain = np.maximum(np.diff(arrivals(model, step, ages, model.top, days), axis=1), 0.0)
+        for end, by in enumerate(arrivals(model, step, ages, days), step + 1):
+            gain = np.maximum(np.diff(by, axis=1), 0.0)
+            total[end] += count @ gain
         some = gain.sum(axis=1) > 0
         chances.append(gain[some])
         records.append(count[some])
-    return np.concatenate(chances), np.concatenate(records)
+    return total, np.concatenate(chances), np.concatenate(records)
+
+
+def expected(model: FunnelModel, edges: Sequence[int]) -> Floats:
+    """Expected arrivals of open records at every step: the first of what `credited` returns."""
+    return credited(model, edges)[0]
 
 
 def direct_arrivals(model: FunnelModel, spans: Sequence[tuple[int, int]], horizon: int) -> Floats:
@@ -83,14 +79,14 @@ def direct_arrivals(model: FunnelModel, spans: Sequence[tuple[int, int]], horizo
     if model.direct_per_month == 0:
         return found
     a_day = model.direct_per_month / MONTH_DAYS
-    for end in range(model.first_deal, len(model.steps)):
-        for i, (a, b) in enumerate(spans):
-            if end == model.first_deal:
-                found[end, i] = a_day * (b - a)
-            else:
-                share = model.curve(model.first_deal, end).between((1, horizon + 1), (a, b))
-                found[end, i] = a_day * horizon * share
-    return found
+    edges = np.array([spans[0][0], *(b for _, b in spans)])
+    found[model.first_deal] = a_day * np.diff(edges)
+    for end in range(model.first_deal + 1, len(model.steps)):
+        curve = model.curve(model.first_deal, end)
+        found[end] = a_day * np.diff(
+            curve.integral(edges - 1) - curve.integral(edges - 1 - horizon)
+        )
+    return np.maximum(found, 0.0)
 
 
 def _by_step(model: FunnelModel) -> Iterator[tuple[int, list[int], Floats]]:

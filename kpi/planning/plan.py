@@ -46,16 +46,22 @@ class Plan:
         (under the caps) reaches is left out.
     outcome : DataFrame
         By month: ``month``, ``wins, wins_low, wins_high`` (mean and 80 % band of the simulated
-        months), ``new_mrr, new_mrr_low, new_mrr_high`` (missing where deal values are not known).
+        months), ``new_mrr, new_mrr_low, new_mrr_high`` (missing where deal values are not known);
+        for a target of mrr or arr also ``mrr``, the revenue that runs at the end of the month on
+        average.
     already : float
         What counts towards the target and was won before the data ended.
     own_probability : float
         Chance of the leads that the user means to create (``leads_by_month``); missing without.
     rates : mapping of step to share
         Rates planned with.
+    as_of : date or None
+        Last day of the data; None for assumed rates.
     lead_to_won, deal_to_won : float
         Share of leads, and of deals, that win, end to end (not the product of the steps, which
         skips and deals gone back spoil); missing without leads.
+    deal_booking : float
+        Mean amount of a win; missing where not known.
     lead_cost, deal_value : float
         Cost of a lead and new recurring revenue of a win; missing where not known.
     """
@@ -78,9 +84,11 @@ class Plan:
     definitions: str
     notes: tuple[str, ...]
     rates: Mapping[str, float]
+    as_of: date | None = None
     lead_to_won: float = np.nan
     deal_to_won: float = np.nan
     deal_value: float = np.nan
+    deal_booking: float = np.nan
     lead_cost: float = np.nan
     already: float = 0.0
     own_probability: float = np.nan

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from kpi.planning.curve import Floats, Ints
-from kpi.planning.horizon import Horizon
+from kpi.planning.horizon import Horizon, spread
 from kpi.planning.model import FunnelModel
 from kpi.planning.outlook import Outlook
 from kpi.planning.pattern import Caps, most, pattern, seasonal
-from kpi.planning.pipeline import direct_arrivals, expected, stalled
+from kpi.planning.pipeline import stalled
 from kpi.planning.plan import Plan
 from kpi.planning.posterior import DRAWS
 from kpi.planning.simulate import already, chance, forward, worth
 from kpi.planning.target import FLOWS, LEVELS, PlanError, Target
+from kpi.planning.wins import Coming
 
 CHANCES = (0.5, 0.8, 0.9)
 USEFUL = 0.5
@@ -101,13 +102,14 @@ def reverse_funnel(
     limit = most(model, horizon.months, caps)
     weights = seasonal(horizon.months, season) * (np.arange(len(in_time)) <= useful)
     shape = pattern(outlook, weights, limit, target.confidence, smooth)
-    outlook.aim(_first_guess(outlook, shape, limit, target))
+    if target.is_level:
+        outlook.aim(_first_guess(outlook, shape, limit, target))
     solve = partial(_leads, outlook, shape, limit)
     pace = solve(target.confidence)
     if pace is None:
         raise _impossible(outlook, shape, limit, target)
     own = chance(model, target, leads_by_month, draws, seed) if leads_by_month else np.nan
-    table, sums = _table(model, horizon, pace)
+    table, sums = _table(model, outlook.coming, pace)
     return Plan(
         target=target,
         start=start,
@@ -127,7 +129,11 @@ def reverse_funnel(
         definitions=model.definitions,
         notes=(*model.notes, *_notes(model, start, horizon)),
         rates={name: model.curve(i, i + 1).final for i, name in enumerate(_names(model))},
+        as_of=model.as_of,
+        lead_to_won=model.curve(0, model.top).final if model.has_leads else np.nan,
+        deal_to_won=model.curve(model.first_deal, model.top).final,
         deal_value=model.deal_value,
+        deal_booking=model.bookings.mean if model.bookings else np.nan,
         lead_cost=model.lead_cost if lead_cost is None else float(lead_cost),
         already=done,
         own_probability=own,
@@ -284,19 +290,11 @@ def _share(number: float) -> float:
     return float(np.clip(round(number, 12), 0.0, 1.0))
 
 
-def _table(
-    model: FunnelModel, horizon: Horizon, pace: Ints
-) -> tuple[pd.DataFrame, dict[str, float]]:
-    spans = horizon.spans
-    pipeline = expected(model, horizon.edges)
-    direct = direct_arrivals(model, horizon.after_origin, (horizon.last - horizon.origin).days)
-    new = np.zeros_like(pipeline)
-    new[0] = pace
-    for end in range(1, len(model.steps)):
-        curve = model.curve(0, end)
-        for i in np.flatnonzero(pace):
-            for t in range(i, len(spans)):
-                new[end, t] += pace[i] * curve.between(spans[i], spans[t])
+def _table(model: FunnelModel, coming: Coming, pace: Ints) -> tuple[pd.DataFrame, dict[str, float]]:
+    pipeline, direct, horizon = coming.open, coming.unled, coming.horizon
+    curves = [model.curve(0, end) for end in range(1, len(model.steps))]
+    arrived = [pace @ spread(curve.area[None, :], horizon.spans)[0] for curve in curves]
+    new = np.array([pace, *arrived])
     rows = [
         {
             "month": pd.Timestamp(month),
@@ -329,6 +327,8 @@ def _outcome(outlook: Outlook, pace: Ints) -> pd.DataFrame:
     for name, draws in (("wins", wins), ("new_mrr", worth(coming, wins, outlook.model.worth))):
         low, high = _band(draws)
         found |= {name: draws.mean(axis=0), f"{name}_low": low, f"{name}_high": high}
+    if outlook.target.is_level:
+        found["mrr"] = outlook.running(found["new_mrr"])
     return pd.DataFrame(found)
 
 

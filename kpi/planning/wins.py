@@ -6,8 +6,8 @@ import numpy as np
 
 from kpi.planning.curve import Floats, Ints
 from kpi.planning.horizon import Horizon, spread
-from kpi.planning.pipeline import direct_arrivals, win_odds
-from kpi.planning.posterior import LEADS, PIPELINE, Posterior, drawn, stream
+from kpi.planning.pipeline import credited, direct_arrivals
+from kpi.planning.posterior import LEADS, PIPELINE, Posterior, Same, drawn, stream
 
 if TYPE_CHECKING:
     from kpi.planning.model import FunnelModel
@@ -22,6 +22,8 @@ class Coming:
     Attributes
     ----------
     posterior : Posterior
+    open, unled : array, (steps, months)
+        Records expected to reach each step: of what is open now; of deals without a lead to come.
     pipeline : array of int, (draws, months)
         Wins of what is open now.
     direct : array, (draws, months)
@@ -30,28 +32,30 @@ class Coming:
 
     def __init__(self, model: "FunnelModel", horizon: Horizon, draws: int, seed: int) -> None:
         keep = model.memory.get
-        source = (id(model.curves), id(model.base), id(model.worth), model.as_of)
+        source = (Same(model.curves), Same(model.base), Same(model.worth), model.as_of)
         self.model, self.horizon = model, horizon
         self.posterior: Posterior = keep(
             ("posterior", draws, seed, *source), lambda: drawn(model, draws, seed)
         )
         dates = (horizon.first, horizon.last, horizon.origin)
-        speed = (id(model.delays), model.cycle)
+        speed = (Same(model.delays), model.cycle)
         self._spread: Floats = keep(
             ("spread", *dates, *speed), lambda: spread(model.delay_areas(), horizon.spans)
         )
         rates = tuple(sorted(model.factors.items()))
         key = (draws, seed, *dates, *source, *rates, model.cycle)
-        self.pipeline: Ints = keep(("pipeline", *key), self._pipeline)
-        share = direct_arrivals(model, horizon.after_origin, (horizon.last - horizon.origin).days)
-        self.direct: Floats = share[model.top] * self.posterior.deal[:, None]
+        self.open, odds, records = keep(("open", *key), lambda: credited(model, horizon.edges))
+        self.pipeline: Ints = keep(("pipeline", *key), lambda: self._pipeline(odds, records))
+        self.unled = direct_arrivals(
+            model, horizon.after_origin, (horizon.last - horizon.origin).days
+        )
+        self.direct: Floats = self.unled[model.top] * self.posterior.deal[:, None]
         self._more = keep(
             ("leads", draws, seed, *dates, model.lead_flow),
             lambda: model.lead_flow.factors(stream(seed, LEADS), draws, len(horizon.months)),
         )
 
-    def _pipeline(self) -> Ints:
-        odds, records = win_odds(self.model, self.horizon.edges)
+    def _pipeline(self, odds: Floats, records: Floats) -> Ints:
         post = self.posterior
         rng = stream(post.seed, PIPELINE)
         found = np.zeros((post.draws, odds.shape[1]), dtype="int64")
