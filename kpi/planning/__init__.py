@@ -5,6 +5,7 @@ from kpi.planning.capacity import capacity
 from kpi.planning.hires import hires
 from kpi.planning.leads_for_wins import leads_for_wins
 from kpi.planning.learn import recent_wins
+from kpi.planning.levers import combined, levers
 from kpi.planning.model import FunnelModel
 from kpi.planning.needed import records_needed
 from kpi.planning.plan import Plan
@@ -27,10 +28,12 @@ __all__ = [
     "bottoms_up",
     "capacity",
     "chance",
+    "combined",
     "compare",
     "fit_segments",
     "hires",
     "leads_for_wins",
+    "levers",
     "new_mrr_per_month",
     "posterior_rate",
     "rates_by_age",

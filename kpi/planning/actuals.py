@@ -1,15 +1,13 @@
-"""What came since a plan began: records by month and stage, and what the deals won brought."""
+"""What came since a plan began, by month and stage, counted as the plan counts it."""
 
 from datetime import date, timedelta
 from itertools import pairwise
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from kpi.engine import collect
 from kpi.periods import day_number, month_start
-from kpi.planning.curve import Floats
 from kpi.planning.ladder import Ladder, ladder
 from kpi.planning.plan import Plan
 from kpi.planning.target import PlanError
@@ -33,12 +31,6 @@ def over(plan: Plan, snapshot: Snapshot) -> list[date]:
         for month in months(plan)
         if min(month_start(month, 1) - timedelta(days=1), plan.by) <= snapshot.as_of
     ]
-
-
-def planned(plan: Plan, stage: str) -> Floats:
-    """Records expected to reach a stage, by month of the plan."""
-    rows = plan.table[plan.table["stage"] == stage]
-    return np.asarray(rows["need"].to_numpy("float64"))
 
 
 def places(plan: Plan, rungs: Ladder) -> dict[str, int]:
@@ -105,21 +97,6 @@ def _by_month(frame: nw.LazyFrame, column: str, plan: Plan) -> list[int]:
         inside = (counts["day"] >= day_number(begin)) & (counts["day"] < day_number(end))
         found.append(int(counts.loc[inside, "n"].sum()))
     return found
-
-
-def won_values(plan: Plan, snapshot: Snapshot, until: date) -> dict[str, float]:
-    """Sum up the deals won since the plan began, up to a day: ``wins, new_mrr, bookings``."""
-    rungs = ladder(snapshot)
-    closed = nw.col("closed_day")
-    won = rungs.deals.filter(
-        nw.col("outcome") == "won",
-        closed >= day_number(begins(plan)),
-        closed <= day_number(until),
-    )
-    sums = collect(
-        won.select(wins=nw.len(), new_mrr=nw.col("mrr").sum(), bookings=nw.col("amount").sum())
-    )
-    return {str(name): float(sums[name].fillna(0).iloc[0]) for name in sums.columns}
 
 
 def caution(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:

@@ -26,6 +26,19 @@ KEPT = 24
 RATES, DELAY, LEADS, PIPELINE, SIZES, MEANS, WHEN, CHURN, BASE, FORWARD = range(10)
 
 
+@dataclass(frozen=True, eq=False)
+class Same:
+    """A part of a key that is this very object, which it keeps: a number such as `id` is used again."""
+
+    thing: object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
 class Memory:
     """What was drawn or reckoned for a model, kept for the next plan; the oldest goes first."""
 

@@ -1,6 +1,7 @@
 """Re-plan the rest of a period from what has come so far."""
 
 from dataclasses import replace
+from math import inf, isnan
 
 from kpi.planning.model import FunnelModel
 from kpi.planning.plan import Plan
@@ -8,7 +9,6 @@ from kpi.planning.posterior import Memory
 from kpi.planning.reverse import reverse_funnel
 from kpi.planning.target import PlanError
 from kpi.snapshot import Snapshot
-from kpi.stats.intervals import check_level
 from kpi.tables import TableError
 
 ASSUMED_LEADS = 20.0  # leads that an assumed rate is worth beside actuals
@@ -33,8 +33,9 @@ def posterior_rate(prior: float, weight: float, x: float, n: float) -> float:
     >>> round(posterior_rate(0.15, 20, 6, 60), 4), round(posterior_rate(0.33, 10, 3, 5), 4)
     (0.1125, 0.42)
     """
-    check_level(min(max(prior, 1e-12), 1 - 1e-12))
-    if not (weight > 0 and 0 <= x <= n):
+    if not 0 <= prior <= 1:
+        raise PlanError(f"prior = {prior}; expected a rate, 0 to 1")
+    if not (0 < weight < inf and 0 <= x <= n < inf):
         raise PlanError(f"weight = {weight}, x = {x}, n = {n}; expected above 0, and x up to n")
     return (prior * weight + x) / (weight + n)
 
@@ -89,7 +90,7 @@ def reforecast(plan: Plan, snapshot: Snapshot, *, confidence: float | None = Non
     return reverse_funnel(
         model,
         target,
-        lead_cost=plan.lead_cost,
+        lead_cost=None if isnan(plan.lead_cost) else plan.lead_cost,
         draws=plan.draws,
         seed=plan.seed,
         **dict(plan.inputs),  # type: ignore[arg-type]

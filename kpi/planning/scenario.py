@@ -23,7 +23,7 @@ from kpi.planning.wins import Coming
 BAND = (0.1, 0.9)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Scenario:
     """What is assumed: a target, and what differs from history.
 
