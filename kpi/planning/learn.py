@@ -54,7 +54,6 @@ def learnt(snapshot: Snapshot) -> dict[str, Any]:
         curves = _leaning(curves, top, notes)
     wins = _won(rungs)
     worth, bookings = _worth(wins, "mrr"), _worth(wins, "amount")
-    notes += [worth.note] if worth and worth.note else []
     return {
         "steps": rungs.steps,
         "curves": curves,

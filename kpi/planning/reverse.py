@@ -127,7 +127,7 @@ def reverse_funnel(
         from_new=sums["to_create"],
         source=model.source,
         definitions=model.definitions,
-        notes=(*model.notes, *_notes(model, start, horizon)),
+        notes=(*model.notes, *_notes(model, start, horizon), *_tail(outlook)),
         rates={name: model.curve(i, i + 1).final for i, name in enumerate(_names(model))},
         as_of=model.as_of,
         lead_to_won=model.curve(0, model.top).final if model.has_leads else np.nan,
@@ -342,6 +342,11 @@ def _band(draws: Floats | Ints) -> tuple[Floats, Floats]:
 def _whole(number: float) -> int:
     """Round up, but not for a rounding error: 21 / 0.7 is 30, not 31."""
     return int(np.ceil(round(number, 6)))
+
+
+def _tail(outlook: Outlook) -> tuple[str, ...]:
+    values = outlook.values
+    return (values.note,) if values is not None and values.note else ()
 
 
 def _notes(model: FunnelModel, start: date, horizon: Horizon) -> tuple[str, ...]:
