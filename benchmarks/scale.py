@@ -83,7 +83,8 @@ def report(lines: pd.DataFrame) -> None:
     for what, table in wide.items() if len(sizes) > 1 else ():
         shown[(what, "growth")] = growth(table).round(2)
     notes = lines[lines["rows"] == sizes[-1]].set_index("kpi")["note"].str[:60]
-    say(shown.assign(note=notes).fillna({"note": ""}).to_string())
+    shown[("note", "")] = notes
+    say(shown.fillna({("note", ""): ""}).to_string())
     peaks = lines.groupby("rows")["peak"].max()
     say("\n".join(f"peak at {rows:,} rows: {peak:,.0f} MB" for rows, peak in peaks.items()))
     if len(sizes) > 1:

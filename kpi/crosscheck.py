@@ -17,27 +17,15 @@ REFERENCES = (
     ("subscriptions", "account_id", "accounts", "account_id"),
 )
 
-# the columns looked at, by table; the first tells the row
-CHECKED = {
-    "stages": ("stage_id", "object", "pipeline_id", "outcome", "probability"),
-    "leads": ("lead_id", "created_at", "stage_id", "deal_id", "owner_id"),
-    "deals": (
-        "deal_id",
-        "created_at",
-        "closed_at",
-        "close_date",
-        "outcome",
-        "pipeline_id",
-        "stage_id",
-        "lead_id",
-        "account_id",
-        "owner_id",
-    ),
-    "history": ("record_id", "changed_at", "stage_id"),
-    "owners": ("owner_id",),
-    "accounts": ("account_id",),
-    "subscriptions": ("subscription_id", "account_id"),
+UNSURE = "no pipeline, and its stage is in several: not placed in a funnel"
+TELLS = {
+    "stages": "stage_id",
+    "leads": "lead_id",
+    "deals": "deal_id",
+    "history": "record_id",
+    "subscriptions": "subscription_id",
 }
+"""The column that tells whose row is listed."""
 
 
 def crosscheck(frames: Mapping[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
@@ -68,7 +56,7 @@ def crosscheck(frames: Mapping[str, pd.DataFrame], as_of: date) -> pd.DataFrame:
 
 def _odd(frame: pd.DataFrame, odd: pd.Series, table: str, column: str, reason: str) -> pd.DataFrame:
     at = frame.index[np.asarray(odd, dtype=bool)]
-    key = CHECKED[table][0]
+    key = TELLS[table]
     return problem_rows(
         table,
         [int(row) + 1 for row in at],
@@ -101,22 +89,30 @@ def _pipelines(frames: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
     """List deals that could be in several pipelines, and pipelines in which nothing can be won."""
     if "stages" not in frames or "deals" not in frames:
         return []
-    stages, deals = frames["stages"], frames["deals"]
-    own = stages[stages["object"] == "deal"]
-    found = []
-    if own["pipeline_id"].nunique() > 1:  # noqa: PD101 - a count is meant
-        shared = own["stage_id"][own["stage_id"].duplicated(keep=False)]
-        unsure = deals["pipeline_id"].isna() & deals["stage_id"].isin(shared)
-        reason = "no pipeline, and its stage is in several: not placed in a funnel"
-        found.append(_odd(deals, unsure, "deals", "pipeline_id", reason))
-    won = own["outcome"].eq("won") | own["probability"].eq(1)
-    hopeless = ~own["pipeline_id"].fillna("").isin(own.loc[won, "pipeline_id"].fillna(""))
-    first = own[hopeless].drop_duplicates("pipeline_id")
-    reason = "no stage of this pipeline is marked as won: set the outcome of its stages"
-    found.append(
-        _odd(stages, stages.index.to_series().isin(first.index), "stages", "outcome", reason)
-    )
+    deals, found = frames["deals"], [hopeless(frames["stages"])]
+    if several := shared(frames["stages"]):
+        unsure = deals["pipeline_id"].isna() & deals["stage_id"].isin(several)
+        found = [_odd(deals, unsure, "deals", "pipeline_id", UNSURE), *found]
     return found
+
+
+def shared(stages: pd.DataFrame) -> list[str]:
+    """Stages of deals that several pipelines have."""
+    own = stages[stages["object"] == "deal"]
+    if len(set(own["pipeline_id"].dropna())) <= 1:
+        return []
+    return sorted(set(own.loc[own["stage_id"].duplicated(keep=False), "stage_id"]))
+
+
+def hopeless(stages: pd.DataFrame) -> pd.DataFrame:
+    """List the pipelines of deals in which nothing can be won, each by its first stage."""
+    own = stages[stages["object"] == "deal"]
+    won = own["outcome"].eq("won") | own["probability"].eq(1)
+    none = ~own["pipeline_id"].fillna("").isin(own.loc[won, "pipeline_id"].fillna(""))
+    first = own[none].sort_values("position", kind="stable").drop_duplicates("pipeline_id")
+    reason = "no stage of this pipeline is marked as won: set the outcome of its stages"
+    at = stages.index.to_series().isin(first.index)
+    return _odd(stages, at, "stages", "outcome", reason)
 
 
 def _dates(frames: Mapping[str, pd.DataFrame], as_of: date) -> list[pd.DataFrame]:

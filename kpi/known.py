@@ -19,14 +19,8 @@ DATED = {"meetings": "booked_day", "suspects": "added_day", "costs": "month_day"
 
 
 def known(
-    raw: Frames,
-    engine: Engine,
-    definitions: Definitions,
-    cut: int,
-    last_day: int,
-    *,
-    past: bool = False,
-) -> Frames:
+    raw: Frames, engine: Engine, definitions: Definitions, cut: int, last_day: int
+) -> tuple[Frames, Frames]:
     """Return the tables as they stood before the UTC second `cut`, the end of `last_day`.
 
     Added to deals: ``funnel`` (the pipeline whose stages it moves through), ``rank`` (place of its
@@ -34,18 +28,25 @@ def known(
     deals only, ``lead`` (the lead it came from, from either side). Added to leads: ``linked`` (0:
     no deal), ``converted_day`` never missing where there is one. Added to history: ``funnel`` and
     ``place`` (position of the stage: the order of changes recorded at the same second).
+
+    Returns
+    -------
+    (raw, known)
+        The tables as they are, with the whole history placed (once: as they are given to look
+        further back), and as they stood.
     """
     steps = ranked_stages(to_pandas("stages", raw["stages"]), raw["deals"])
     stages = engine.frame(steps)
     funnels = _funnels(steps, engine)
     deals = _in_funnel(raw["deals"], funnels)
-    every = _placed(raw["history"], deals, stages)
+    every = raw["history"]
+    if "place" not in every.collect_schema().names():
+        every = engine.store(_placed(every, deals, stages))
     history = every.filter(nw.col("changed_s") < cut)
-    history = history if past else engine.store(history)  # of a rewind it is read a few times
     deals = deals.filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
     deals = rewind(standing_today(deals, stages), "deal", every, engine, cut)
     deals = _in_funnel(deals, funnels)
-    deals = standing(deals, stages, history, engine, last_day)
+    deals = standing(deals, stages, history, last_day)
     if definitions.pipelines:
         named = set(steps.loc[steps["object"] == "deal", "pipeline_id"].dropna())
         own = _or("pipeline_id", named.pop()) if len(named) == 1 else nw.col("pipeline_id")
@@ -54,13 +55,13 @@ def known(
     leads = raw["leads"].filter(nw.col("created_s").is_null() | (nw.col("created_s") < cut))
     leads = _unconverted(rewind(leads, "lead", every, engine, cut), cut)
     frames = raw | {"stages": stages, "history": history}
-    frames |= _linked(engine.store(leads.drop("staged", "redated")), engine.store(deals), engine)
+    frames |= _linked(leads.drop("staged", "redated"), deals, engine)
     frames = _counted(frames, definitions, engine)
     for name, column in DATED.items():
         frames[name] = raw[name].filter(nw.col(column).is_null() | (nw.col(column) <= last_day))
     signed = nw.coalesce("signed_on_day", "starts_on_day")
     frames["subscriptions"] = raw["subscriptions"].filter(signed <= last_day)
-    return frames
+    return raw | {"history": every}, frames
 
 
 def first_days(frames: Frames, count: Count) -> nw.LazyFrame:
@@ -195,5 +196,5 @@ def _counted(frames: Frames, definitions: Definitions, engine: Engine) -> Frames
         leads = leads.join(first, left_on="lead_id", right_on="id").with_columns(
             created_day=nw.col("first_day"), created_s=nw.col("first_day") * DAY
         )
-        leads = leads.drop("first_day")
-    return frames | {"leads": engine.store(leads)}
+        frames = frames | {"leads": engine.store(leads.drop("first_day"))}
+    return frames

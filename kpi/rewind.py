@@ -39,23 +39,50 @@ def rewind(
     late = engine.store(own.filter(nw.col("changed_s") >= cut).select("record_id").unique())
     if count(late) == 0:
         return records.with_columns(staged=NO, redated=NO)
-    own = engine.store(own.join(late, on="record_id", how="semi"))
-    result, key = records, f"{name}_id"
-    present = records.collect_schema().names()
-    for column, twins in [(c, t) for c, t in REWOUND.items() if c in present]:
-        recorded = own.filter(~nw.col(column).is_null())
-        ever = recorded.select("record_id", has=nw.lit(value=True)).unique()
-        then = last_value(recorded.filter(nw.col("changed_s") < cut), column, twins)
-        result = result.join(ever, left_on=key, right_on="record_id", how="left")
-        result = result.join(then, left_on=key, right_on="record_id", how="left")
-        has = ~nw.col("has").is_null()
-        back = {column: "then"} | {twin: f"then_{twin}" for twin in twins}
-        result = result.with_columns(
-            **{n: nw.when(has).then(nw.col(b)).otherwise(nw.col(n)) for n, b in back.items()},
-            **({FLAGS[column]: has} if column in FLAGS else {}),
-        ).drop("has", *back.values())
-    lacking = {flag: NO for column, flag in FLAGS.items() if column not in present}
-    return result.with_columns(**lacking) if lacking else result
+    there = records.collect_schema().names()
+    taken = {column: twins for column, twins in REWOUND.items() if column in there}
+    then = _last_values(own.join(late, on="record_id", how="semi"), taken, engine, cut)
+    result = records.join(then, left_on=f"{name}_id", right_on="record_id", how="left")
+    has = {column: nw.coalesce(f"has_{column}", nw.lit(0)) > 0 for column in taken}
+    back = {
+        name: nw.when(has[column]).then(nw.col(f"then_{name}")).otherwise(nw.col(name))
+        for column, twins in taken.items()
+        for name in (column, *twins)
+    }
+    flags = {flag: has.get(column, NO) for column, flag in FLAGS.items()}
+    return engine.store(result.with_columns(**back, **flags).select(*there, *flags))
+
+
+def _last_values(
+    history: nw.LazyFrame, taken: Mapping[str, Sequence[str]], engine: Engine, cut: int
+) -> nw.LazyFrame:
+    """Last values recorded before the second `cut`, record by record, all columns in two passes.
+
+    ``record_id``; of each column ``has_<column>``, how often it was recorded at any time, and
+    ``then_<column>`` with that of its twins: missing where it was not recorded before.
+    """
+    numbered = history.with_columns(one=nw.lit(1)).with_columns(
+        step=nw.col("one").cum_sum().over("record_id", order_by=list(ORDER))
+    )
+    numbered = engine.store(
+        numbered.select(
+            "record_id", "changed_s", "step", *taken, *[t for ts in taken.values() for t in ts]
+        )
+    )
+    before = nw.col("changed_s") < cut
+    last = {
+        f"at_{column}": nw.when(before & ~nw.col(column).is_null()).then(nw.col("step")).max()
+        for column in taken
+    }
+    ever = {f"has_{column}": nw.col(column).count() for column in taken}
+    steps = numbered.group_by("record_id").agg(**last, **ever)
+    then = {
+        f"then_{name}": nw.when(nw.col("step") == nw.col(f"at_{column}")).then(nw.col(name)).max()
+        for column, twins in taken.items()
+        for name in (column, *twins)
+    }
+    found = numbered.join(steps, on="record_id").group_by("record_id", *ever)
+    return found.agg(**then)
 
 
 def not_rewound(raw: Mapping[str, nw.LazyFrame]) -> dict[str, tuple[str, ...]]:

@@ -210,12 +210,15 @@ class Snapshot:
         def remake(other: Definitions) -> "Snapshot":
             return cls._made(take, as_of, window_start, other, source)
 
-        return cls._known(raw, engine, day, start, settings, source, problems, remake)
+        present = frozenset(raw)
+        raw = raw | {n: engine.load(n, empty(t), "UTC") for n, t in TABLES.items() if n not in raw}
+        return cls._known(raw, present, engine, day, start, settings, source, problems, remake)
 
     @classmethod
     def _known(
         cls,
         raw: Frames,
+        present: frozenset[str],
         engine: Engine,
         as_of: date,
         window_start: date | None,
@@ -223,13 +226,9 @@ class Snapshot:
         source: str,
         problems: pd.DataFrame,
         remake: "Callable[[Definitions], Snapshot] | None" = None,
-        *,
-        past: bool = False,
     ) -> "Snapshot":
-        present = frozenset(raw)
-        raw = raw | {n: engine.load(n, empty(t), "UTC") for n, t in TABLES.items() if n not in raw}
         cut = definitions.midnight(as_of + timedelta(days=1))
-        frames = known(raw, engine, definitions, cut, day_number(as_of), past=past)
+        raw, frames = known(raw, engine, definitions, cut, day_number(as_of))
         frames = in_reporting_currency(frames, engine, definitions, day_number(as_of))
         return cls(
             as_of,
@@ -260,9 +259,10 @@ class Snapshot:
         day = as_date(as_of)
         if day > self.as_of:
             raise TableError(f"at {day}: the data is known up to {self.as_of} only")
-        engine, raw = self.engine.branch({n: self.raw[n] for n in self.present})
+        engine, raw = self.engine.branch(self.raw)
         rewound = self._known(
             raw,
+            self.present,
             engine,
             day,
             self.window_start,
@@ -270,7 +270,6 @@ class Snapshot:
             self.source,
             self.problems,
             self.remake,
-            past=True,
         )
         return rewound.where(**self.filters) if self.filters else rewound
 

@@ -3,7 +3,7 @@
 import narwhals as nw
 import pandas as pd
 
-from kpi.engine import DAY, Engine, collect
+from kpi.engine import DAY, collect
 from kpi.rewind import count, last_value, moves
 
 CLOSE = ("close_date", "close_date_s", "close_date_day")
@@ -31,11 +31,7 @@ def ranked_stages(frame: pd.DataFrame, deals: nw.LazyFrame) -> pd.DataFrame:
 
 
 def standing(
-    deals: nw.LazyFrame,
-    stages: nw.LazyFrame,
-    history: nw.LazyFrame,
-    engine: Engine,
-    last_day: int,
+    deals: nw.LazyFrame, stages: nw.LazyFrame, history: nw.LazyFrame, last_day: int
 ) -> nw.LazyFrame:
     """Work out outcome, rank and closing day; what only the future knows is taken out.
 
@@ -51,9 +47,7 @@ def standing(
         deals = deals.with_columns(stage_id=nw.coalesce("stage_id", "then")).drop("then")
     deals = deals.join(own, on=["funnel", "stage_id"], how="left")
     stated = nw.when(~nw.col("staged")).then(nw.col("outcome"))
-    deals = engine.store(
-        deals.with_columns(outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open")))
-    )
+    deals = deals.with_columns(outcome=nw.coalesce(stated, nw.col("stage_outcome"), nw.lit("open")))
     deals = _dated(deals, own, history)
     future = (nw.col("outcome") != "open") & (nw.col("closed_day") > last_day)
     deals = deals.with_columns(

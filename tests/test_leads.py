@@ -52,6 +52,22 @@ def test_a_lead_with_two_deals_is_one_conversion():
     assert lead_conversion(snap, horizon_days=10)["value"].iloc[0] == 0.25
 
 
+@pytest.mark.parametrize(
+    ("defined", "given", "age"),
+    [
+        pytest.param(None, None, 60, id="the last age with ten followed"),
+        pytest.param(90, None, 90, id="the definitions'"),
+        pytest.param(90, 30, 30, id="the one asked for"),
+    ],
+)
+def test_the_age_at_which_the_rate_is_read(defined, given, age):
+    """No 90 days are assumed; the note says which age it is. Nine came early, one 60 days ago."""
+    created = ["2026-01-01"] * 9 + ["2026-05-01"]
+    frame = pd.DataFrame({"lead_id": [f"l{i}" for i in range(10)], "created_at": created})
+    snap = snapshot({"leads": frame}, horizon_days=defined)
+    assert f"by day {age}" in lead_conversion(snap, horizon_days=given)["note"].iloc[0]
+
+
 def test_leads_still_worked_are_not_lost_and_junk_competes():
     """Exact: l0 junk on day 5; l1 converts on day 10; l2 came on the last days and is open."""
     lead = leads(

@@ -6,6 +6,7 @@ import pytest
 from companies import outcomes, snapshot
 
 from kpi import TableError
+from kpi.pipeline import two_ends
 from kpi.pipeline.changes import FLOWS, pipeline_changes
 from kpi.pipeline.slippage import slippage
 
@@ -224,6 +225,18 @@ def test_against_a_loop_over_the_deals():
         hand["decreased"] += max(-change, 0.0)
     row = pipeline_changes(snapshot(frames)).iloc[0]
     assert row[FLOWS].to_dict() == pytest.approx(hand)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_deals_that_were_over_before_can_be_left_out(monkeypatch, seed):
+    """What was neither open nor touched since does not change how both ends look."""
+    snap = snapshot(random_story(seed))
+    quick = [pipeline_changes(snap, since="2026-05-01"), slippage(snap, by="owner")]
+    monkeypatch.setattr(two_ends, "_lately", lambda snapshot, _: snapshot)
+    whole = [pipeline_changes(snap, since="2026-05-01"), slippage(snap, by="owner")]
+    for one, other in zip(quick, whole, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    assert quick[0]["end"].iloc[0] > 0
 
 
 def test_a_filter_follows_who_owns_the_deal_in_the_end():

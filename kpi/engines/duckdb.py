@@ -63,17 +63,21 @@ class DuckDB:
         )
         self._database.register("incoming", naive)
         try:
-            return self._canonical(table, "incoming", table.names, time_zone)
+            return self._table(self._canonical(table, "incoming", table.names, time_zone))
         finally:
             self._database.unregister("incoming")
 
     def load_parquet(self, name: str, files: Sequence[str], time_zone: str) -> nw.LazyFrame:
         """Take the Parquet files of one canonical table in, as a store keeps them."""
+        return self.store(self.scan_parquet(name, files, time_zone))
+
+    def scan_parquet(self, name: str, files: Sequence[str], time_zone: str) -> nw.LazyFrame:
+        """Return the same without holding it: files are read anew each time it is used."""
         table = TABLES[name]
         if not files:
             return self.load(name, empty(table), time_zone)
         read = self._database.read_parquet(list(files), union_by_name=True)
-        return self._canonical(table, read, read.columns, time_zone)
+        return nw.from_native(self._canonical(table, read, read.columns, time_zone))
 
     def store(self, frame: nw.LazyFrame) -> nw.LazyFrame:
         """Compute a lazy frame once, as a table that lives as long as the engine: quickest to read."""
@@ -103,7 +107,7 @@ class DuckDB:
         source: str | duckdb.DuckDBPyRelation,
         present: Sequence[str],
         time_zone: str,
-    ) -> nw.LazyFrame:
+    ) -> duckdb.DuckDBPyRelation:
         plain = ", ".join(_cast(c, c.name in present) for c in table.columns)
         if isinstance(source, str):
             relation = self._database.sql(f"SELECT {plain} FROM {source}")  # noqa: S608 - own names
@@ -114,7 +118,7 @@ class DuckDB:
         relation = relation.project("*" + stamps)
         clock = _clock(relation, times, time_zone)
         days = "".join(f', {_day(c, clock)} AS "{day(c.name)}"' for c in times)
-        return self._table(relation.project("*" + days))
+        return relation.project("*" + days)
 
 
 def _detach(root: duckdb.DuckDBPyConnection, name: str) -> None:

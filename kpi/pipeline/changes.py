@@ -86,7 +86,7 @@ def pipeline_changes(
     -----
     ``start + new + reopened + pulled_in + increased - decreased + revalued - pushed_out - won -
     lost = end``. Who enters does so at the amount of the end; who is pushed out leaves at that of
-    the start. Each period rewinds the whole data once.
+    the start. Each period rewinds once all deals that were not over before the first.
 
     References
     ----------
@@ -111,8 +111,9 @@ def pipeline_changes(
     if closing not in ("period", "any") and (isinstance(closing, str) or len(closing) != 2):
         raise TableError(f"closing={closing!r}; expected 'period', 'any' or (first day, last day)")
     recorded = records_close_dates(snapshot)
-    to, rows = rewinder(snapshot), []
-    for (first, last), span in _spans(snapshot, every, since, until):
+    spans = _spans(snapshot, every, since, until)
+    to, rows = rewinder(snapshot, min((first for (first, _), _ in spans), default=0)), []
+    for (first, last), span in spans:
         window = span if closing == "period" else None
         if not isinstance(closing, str):
             window = (day_number(as_date(closing[0])), day_number(as_date(closing[1])))

@@ -65,7 +65,7 @@ def slippage(
 
     Notes
     -----
-    Jeffreys interval. Each period rewinds the whole data once.
+    Jeffreys interval. Each period rewinds once all deals that were not over before the first.
 
     References
     ----------
@@ -86,8 +86,8 @@ def slippage(
     snapshot.need("deals", "history", of="slippage")
     groups = Groups(snapshot, "deals", by, every)
     recorded = records_close_dates(snapshot)
-    to, rows = rewinder(snapshot), []
     spans = _spans(snapshot, every) if recorded else []
+    to, rows = rewinder(snapshot, min((first for first, _ in spans), default=0)), []
     for first, last in spans:
         found = between(groups, to, first, min(last, snapshot.as_of_day), deal_type)
         rows.append(_due(found, first, last, not_won=not_won).assign(period=first))

@@ -8,25 +8,31 @@ import narwhals as nw
 import pandas as pd
 
 from kpi.deals.win_rate import only_type
-from kpi.engine import collect
+from kpi.engine import collect, empty
 from kpi.periods import Every, check_every, day_number, from_day, month_start, period_start
 from kpi.pipeline.open_deals import closing_days
 from kpi.result import Groups
 from kpi.snapshot import Snapshot
+from kpi.tables import TABLES
 
 Days = tuple[int, int]
 ABOUT = {"stages", "deals", "history", "rates"}
 """Tables that tell how deals stood; filters may be about leads."""
 
 
-def rewinder(snapshot: Snapshot) -> Callable[[int], Snapshot]:
+def rewinder(snapshot: Snapshot, since: int) -> Callable[[int], Snapshot]:
     """Return what rewinds to the end of a day, without filters; the last one is kept for the next.
 
     A deal that has changed hands since must be found at the start as well, so the start is not
     filtered; the deals looked at are those that pass the filters at the end.
+
+    Parameters
+    ----------
+    since : int
+        No day before the one before this is asked for: what was over by then is left out.
     """
-    present = snapshot.present if snapshot.filters else snapshot.present & ABOUT
-    whole, kept = replace(snapshot, filters={}, present=present), dict[int, Snapshot]()
+    whole = replace(snapshot, filters={}) if snapshot.filters else _lately(snapshot, since)
+    kept = dict[int, Snapshot]()
 
     def to(day: int) -> Snapshot:
         if day not in kept:
@@ -35,6 +41,31 @@ def rewinder(snapshot: Snapshot) -> Callable[[int], Snapshot]:
         return kept[day]
 
     return to
+
+
+def _lately(snapshot: Snapshot, since: int) -> Snapshot:
+    """Keep deals only, without those closed before a day and not touched since, and their history.
+
+    Those stand at any later time as they do now. Stages keep the outcome that all deals tell.
+    """
+    deals = nw.col("object") == "deal"
+    late = nw.col("changed_s") >= snapshot.definitions.midnight(from_day(since))
+    touched = snapshot.raw["history"].filter(deals, late).select("record_id").unique()
+    over = snapshot.deals.lazy()
+    over = over.filter(nw.col("outcome") != "open", nw.col("closed_day") < since)
+    over = over.join(touched, left_on="deal_id", right_on="record_id", how="anti")
+    left = snapshot.raw["deals"].join(over.select("deal_id"), on="deal_id", how="anti")
+    present = snapshot.present & ABOUT
+    engine, raw = snapshot.engine.branch({n: snapshot.raw[n] for n in present})
+    raw |= {n: engine.load(n, empty(t), "UTC") for n, t in TABLES.items() if n not in raw}
+    left = engine.frame(collect(left.select("deal_id")))
+    raw["deals"] = engine.store(raw["deals"].join(left, on="deal_id", how="semi"))
+    own = raw["history"].filter(deals)
+    own = own.join(left, left_on="record_id", right_on="deal_id", how="semi")
+    raw["history"] = engine.store(own)
+    if "stages" in present:
+        raw["stages"] = engine.load("stages", snapshot.stages.to_pandas(), "UTC")
+    return replace(snapshot, engine=engine, raw=raw, present=present)
 
 
 def between(

@@ -118,6 +118,55 @@ def test_sales_velocity(snap, new):
     assert row["cycle_days"] == pytest.approx(days.mean())
 
 
+def parts_by_hand(closed, still):
+    """Return the four parts of the velocity, and value, x and n, of deals closed and the number open."""
+    won = closed[closed["outcome"] == "won"]
+    days = (won["closed_at"].dt.normalize() - won["created_at"].dt.normalize()).dt.days
+    parts = {
+        "opportunities": still,
+        "win_rate": len(won) / len(closed),
+        "average_deal": won["amount"].mean(),
+        "cycle_days": days.mean(),
+    }
+    value = parts["opportunities"] * parts["win_rate"] * parts["average_deal"] / parts["cycle_days"]
+    return parts | {"value": value, "x": len(won), "n": len(closed)}
+
+
+def test_every_part_of_the_sales_velocity_by_segment(snap, new):
+    """Open and closed deals of each segment; with those worked, the closed ones are added."""
+    recent = new[(new["outcome"] != "open") & (new["closed_at"] >= "2025-11-02")]
+    table = sales_velocity(snap, by="segment").set_index("segment")
+    worked = sales_velocity(snap, by="segment", opportunities="worked").set_index("segment")
+    assert set(table.index) == set(new["segment"])
+    for segment, deals in new.groupby("segment"):
+        closed = recent[recent["segment"] == segment]
+        expected = parts_by_hand(closed, (deals["outcome"] == "open").sum())
+        assert table.loc[segment, list(expected)].to_dict() == pytest.approx(expected)
+        expected = parts_by_hand(closed, expected["opportunities"] + len(closed))
+        assert worked.loc[segment, list(expected)].to_dict() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("every", ["month", "quarter"])
+def test_every_part_of_the_sales_velocity_by_period(snap, new, every):
+    """Closed in the period, open at its end; a period that lacks a part has the others."""
+    zoneless = new.assign(**{name: new[name].dt.tz_localize(None) for name in TIMES})
+    table = sales_velocity(snap, every=every).set_index("period")
+    told = 0
+    for first, row in table.iterrows():
+        end = first + pd.DateOffset(months=1 if every == "month" else 3)
+        closed = zoneless[zoneless["closed_at"].between(first, end, inclusive="left")]
+        still = (zoneless["created_at"] < end) & ~(zoneless["closed_at"] < end)
+        if not len(closed):
+            assert row["n"] == 0
+            assert row["opportunities"] == still.sum()
+            continue
+        expected = parts_by_hand(closed, still.sum())
+        assert row[list(expected)].to_dict() == pytest.approx(expected, nan_ok=True)
+        told += bool(np.isfinite(expected["value"]))
+    assert told >= (12 if every == "month" else 4)
+    assert table["n"].sum() == (new["outcome"] != "open").sum()
+
+
 @pytest.fixture(scope="module")
 def maven():
     if not MAVEN.is_dir():
