@@ -166,7 +166,7 @@ def trace(
     with Database(tables) as database:
         result = database.one(written.sql)
         rows = database.rows(written)
-        out = left_out(database, written, one, writer.about, listed=writer.rewinds)
+        out = left_out(database, written, rows, one, writer.about, listed=writer.rewinds)
     counted = rows["numerator"] | rows["denominator"]
     return Trace(
         name=name,

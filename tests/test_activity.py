@@ -9,6 +9,7 @@ from kpi import TableError
 from kpi.activity.appointments import appointments
 from kpi.activity.suspects import suspects_added
 from kpi.stats import jeffreys
+from kpi.trace import trace
 
 
 def meetings(*rows):
@@ -117,6 +118,78 @@ def test_the_company_is_that_of_the_meeting_its_lead_or_its_deal(columns, value)
         {"deal_id": ["d0", "d1"], "account_id": ["A", None], "lead_id": [None, "l1"]}
     )
     assert told({"meetings": met, "leads": leads, "deals": deals})[0] == value
+
+
+def test_a_line_that_ended_before_it_began_made_nobody_a_customer():
+    """A contract taken back: the KPI says so, and so does its SQL."""
+    lines = pd.DataFrame(
+        {
+            "subscription_id": ["s"],
+            "account_id": "A",
+            "mrr": 50.0,
+            "starts_on": "2026-01-10",
+            "ends_on": ["2026-01-02"],
+        }
+    )
+    snap = snapshot({"meetings": meetings(("A", "2026-02-01", "held")), "subscriptions": lines})
+    assert appointments(snap)["value"].tolist() == [1]
+    assert trace(snap, "appointments").agrees
+
+
+def company_of_two_sources():
+    """Meetings told by account, by lead, by deal, by none; leads and deals of two sources."""
+    links = pd.DataFrame(
+        [
+            ("by account", "A", None, None, "x"),
+            ("by lead", None, "L2", None, "x"),
+            ("by deal", None, None, "D3", "y"),
+            ("by the lead of its deal", None, None, "D4", "y"),
+            ("of the other source", None, "L5", None, "x"),
+            ("of nobody", None, None, None, "y"),
+        ],
+        columns=["meeting_id", "account_id", "lead_id", "deal_id", "owner_id"],
+    )
+    leads = pd.DataFrame(
+        {
+            "lead_id": ["L1", "L2", "L4", "L5"],
+            "account_id": ["A", None, "E", None],
+            "source": ["event", "event", "event", "web"],
+            "created_at": "2026-01-02",
+        }
+    )
+    deals = pd.DataFrame(
+        {
+            "deal_id": ["D3", "D4", "D5"],
+            "lead_id": [None, "L4", "L5"],
+            "source": ["event", "event", "web"],
+            "region": ["north", "south", "south"],
+            "outcome": "open",
+            "created_at": "2026-01-03",
+        }
+    )
+    links = links.assign(outcome="held", starts_at="2026-02-01", booked_at="2026-01-20")
+    return {"meetings": links, "leads": leads, "deals": deals}
+
+
+@pytest.mark.parametrize(
+    ("filters", "value"),
+    [
+        pytest.param({}, 6, id="all"),
+        pytest.param({"source": "event"}, 4, id="of leads and deals"),
+        pytest.param({"source": "web"}, 1, id="the other source"),
+        pytest.param({"region": "south"}, 2, id="only deals have it"),
+        pytest.param({"region": "south", "source": "web"}, 1, id="two"),
+        pytest.param({"owner": "x"}, 3, id="the seller of the meeting"),
+        pytest.param({"source": "nowhere"}, None, id="nothing"),
+    ],
+)
+@pytest.mark.parametrize("booked", [False, True])
+def test_a_filter_narrows_meetings_by_their_company(filters, value, booked):
+    """By the leads and deals of the company; the SQL says the same."""
+    snap = snapshot(company_of_two_sources()).where(**filters)
+    found = appointments(snap, booked=booked)["value"].iloc[0]
+    assert found == value or (value is None and np.isnan(found))
+    assert trace(snap, "appointments", booked=booked).agrees
 
 
 def test_by_month_and_seller_the_meeting_counts_where_it_was_held():

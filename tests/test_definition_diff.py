@@ -243,7 +243,7 @@ def test_a_store_is_read_anew(tmp_path):
     assert table["first_day_after"].unique().tolist() == [pd.Timestamp("2026-01-04")]
 
 
-@settings(derandomize=True, max_examples=3, deadline=None, phases=QUICK)
+@settings(derandomize=True, max_examples=2, deadline=None, phases=QUICK)
 @given(companies(at_least=1))
 def test_records_moved_are_the_difference_of_the_counts(frames):
     """Before, without those that went out and with those that came in, is after."""

@@ -16,7 +16,7 @@ from kpi.catalogue import ENTRIES, KPIS
 from kpi.result import VALUES
 
 QUICK = (Phase.explicit, Phase.generate)  # a company takes a second: making it smaller, minutes
-FEW = settings(derandomize=True, max_examples=3, deadline=None, phases=QUICK)
+FEW = settings(derandomize=True, max_examples=2, deadline=None, phases=QUICK)
 CAMPAIGN = settings(derandomize=True, max_examples=100, deadline=None, phases=QUICK)
 BY = {  # a column by which each KPI can be cut
     "leads_created": "source",
@@ -299,12 +299,17 @@ def snap_with_leads(snap, count):
     return snapshot(frames | {"leads": leads, "subscriptions": lines})
 
 
+@pytest.fixture(scope="module")
+def without_tables():
+    """Snapshot of a company without any table, made once."""
+    return Snapshot.from_frames({}, as_of=AS_OF)
+
+
 @pytest.mark.parametrize("name", KPIS)
-def test_a_missing_table_is_named(name):
+def test_a_missing_table_is_named(without_tables, name):
     """A company that lacks the table hears which one, and for what."""
-    snap = Snapshot.from_frames({}, as_of=AS_OF)
     with pytest.raises(TableError, match=rf"{name} needs the table\(s\) \["):
-        KPIS[name](snap)
+        KPIS[name](without_tables)
 
 
 @pytest.mark.parametrize("name", KPIS)

@@ -6,6 +6,7 @@ import pytest
 from companies import ACCOUNTS, customers_at, lines, snapshot, subscriptions
 from hypothesis import Phase, given, settings
 
+from kpi.catalogue import KPIS
 from kpi.recurring.committed import committed_mrr
 from kpi.recurring.movements import mrr_movements
 from kpi.recurring.revenue_churn import gross_mrr_churn, net_mrr_churn, quick_ratio
@@ -302,3 +303,19 @@ def test_an_impossible_level_is_refused(kpi):
     """Also where nothing is estimated: 95 instead of 0.95 is the usual slip."""
     with pytest.raises(ValueError, match="level"):
         kpi(snapshot({"subscriptions": SEVEN}), level=95)
+
+
+RECURRING = ("mrr", "mrr_movements", "customers", "customer_churn", "minimum_mrr", "committed_mrr")
+RECURRING += ("gross_retention", "net_retention", "upsell_rate", "retention_curve", "quick_ratio")
+
+
+def test_a_line_that_ended_before_it_began_makes_nobody_a_customer():
+    """Taken back before it began: every number of customers is as without it."""
+    real = lines(("a0", 100.0, "2025-03-01", None), ("a2", 40.0, "2025-05-01", "2026-01-10"))
+    back = lines(("a9", 70.0, "2025-09-01", "2025-08-20"), ("a9", 30.0, "2025-10-01", "2025-10-01"))
+    back["subscription_id"] = ["back", "same day"]
+    both = pd.concat([real, back], ignore_index=True)
+    told = [snapshot({"subscriptions": frame, "accounts": ACCOUNTS}) for frame in (real, both)]
+    for name in RECURRING:
+        without, beside = (KPIS[name](snap) for snap in told)
+        pd.testing.assert_frame_equal(without, beside, obj=name)

@@ -6,6 +6,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from kpi.activity.companies_met import flag, inside, with_company
 from kpi.entry import Entry
 from kpi.leads.flow import UNDATED, to_date
 from kpi.periods import Every
@@ -32,7 +33,9 @@ def appointments(
     company is that of the meeting, else of its lead or deal; where none is known, the lead (deal,
     meeting) stands for it. Meetings with a company that was a customer before (a deal won, or a
     subscription begun, on an earlier day) are no first appointments. A meeting that does not say
-    what became of it is not taken as held.
+    what became of it is not taken as held. Of a snapshot narrowed by ``where`` those meetings count
+    that are with a company of which a lead or deal is left (``owner``: that this seller has), and
+    companies and customers are told by the leads and deals left, and by subscriptions.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def appointments(
     snapshot.need("meetings", of="appointments")
     groups = Groups(snapshot, "meetings", by, every)
     day = "booked_day" if booked else "starts_day"
-    dated = groups.add_period(_first_times(snapshot, groups.columns), day)
+    dated = groups.add_period(inside(snapshot, _first_times(snapshot, groups.columns)), day)
     counts = nw.col("first") if booked else nw.col("held")
     counted = count_by(
         dated,
@@ -150,78 +153,32 @@ def _first_times(snapshot: Snapshot, columns: Sequence[str]) -> nw.LazyFrame:
     """
     today = snapshot.as_of_day
     company = ["kind", "company"]
-    table = _with_company(snapshot, columns)
+    table = with_company(snapshot, columns)
     past = nw.col("starts_day").is_null() | (nw.col("starts_day") <= today)
     known = past | ~nw.col("booked_day").is_null()
     day = nw.coalesce("starts_day", "booked_day", nw.lit(today))
     new = nw.col("customer_day").is_null() | (nw.col("customer_day") >= day)
     table = table.filter(known).with_columns(
-        new=_flag(new),
-        was_held=_flag(past & (nw.col("outcome") == "held")),
-        resolved=_flag(past & nw.col("outcome").is_in(["held", "no_show", "cancelled"])),
-        overdue=_flag(past & (nw.col("outcome").is_null() | (nw.col("outcome") == "scheduled"))),
+        new=flag(new),
+        was_held=flag(past & (nw.col("outcome") == "held")),
+        resolved=flag(past & nw.col("outcome").is_in(["held", "no_show", "cancelled"])),
+        overdue=flag(past & (nw.col("outcome").is_null() | (nw.col("outcome") == "scheduled"))),
         at=nw.coalesce("starts_s", nw.lit(UNDATED)),
         asked=nw.coalesce("booked_s", "starts_s", nw.lit(UNDATED)),
     )
     table = table.with_columns(met=nw.col("was_held") * nw.col("new"))
     before = nw.col("met").cum_sum().over(*company, order_by=["at", "meeting_id"]) - nw.col("met")
-    table = table.with_columns(open=_flag(before == 0) * nw.col("new"))
+    table = table.with_columns(open=flag(before == 0) * nw.col("new"))
     booking = nw.col("open").cum_sum().over(*company, order_by=["asked", "meeting_id"])
     return table.with_columns(
         held=nw.col("met") * nw.col("open"),
         due=nw.col("resolved") * nw.col("open"),
         untold=nw.col("overdue") * nw.col("open"),
-        first=nw.col("open") * _flag(booking == 1),
+        first=nw.col("open") * flag(booking == 1),
         customer=nw.col("was_held") * (1 - nw.col("new")),
-        known_profile=_flag(~nw.col("profile").is_null()),
+        known_profile=flag(~nw.col("profile").is_null()),
         fits=nw.coalesce("profile", nw.lit(0)),
     )
-
-
-def _with_company(snapshot: Snapshot, columns: Sequence[str]) -> nw.LazyFrame:
-    """Meetings with their company (``kind`` of id and ``company``), its profile and customer day."""
-    used = ["meeting_id", "starts_day", "booked_day", "starts_s", "booked_s", "outcome"]
-    names = dict.fromkeys([*used, *columns, "account_id", "lead_id", "deal_id"])
-    leads, deals = snapshot.leads.lazy(), snapshot.deals.lazy()
-    deal = deals.select("deal_id", deal_account=nw.col("account_id"), deal_lead=nw.col("lead"))
-    lead = leads.select(lead=nw.col("lead_id"), lead_account=nw.col("account_id"))
-    table = snapshot.meetings.lazy().select(*names).join(deal, on="deal_id", how="left")
-    table = table.with_columns(lead=nw.coalesce("lead_id", "deal_lead"))
-    table = table.join(lead, on="lead", how="left")
-    table = table.with_columns(account=nw.coalesce("account_id", "lead_account", "deal_account"))
-    table = _named(table, ["account", "lead", "deal_id", "meeting_id"])
-    profiles = _named(
-        leads.filter(~nw.col("in_profile").is_null()).rename({"account_id": "account"}),
-        ["account", "lead_id"],
-    )
-    profile = profiles.group_by("kind", "company").agg(profile=_flag(nw.col("in_profile")).max())
-    table = table.join(profile, on=["kind", "company"], how="left")
-    return table.join(_customer_days(snapshot), on="account", how="left")
-
-
-def _named(table: nw.LazyFrame, ids: Sequence[str]) -> nw.LazyFrame:
-    """Add ``company``, the first id that is known, and ``kind``, which of them it is."""
-    kind = nw.lit(len(ids) - 1)
-    for place in range(len(ids) - 2, -1, -1):
-        kind = nw.when(~nw.col(ids[place]).is_null()).then(nw.lit(place)).otherwise(kind)
-    return table.with_columns(company=nw.coalesce(*ids), kind=kind)
-
-
-def _customer_days(snapshot: Snapshot) -> nw.LazyFrame:
-    """Day from which each company was a customer: ``account`` and ``customer_day``."""
-    lines = snapshot.subscriptions.lazy().filter(nw.col("mrr") > 0)
-    won = snapshot.deals.lazy().filter(nw.col("outcome") == "won")
-    days = nw.concat(
-        [
-            lines.select(account=nw.col("account_id"), day=nw.col("starts_on_day")),
-            won.select(account=nw.col("account_id"), day=nw.col("closed_day")),
-        ]
-    ).filter(~nw.col("account").is_null())
-    return days.group_by("account").agg(customer_day=nw.col("day").min())
-
-
-def _flag(condition: nw.Expr) -> nw.Expr:
-    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
 ENTRIES = (

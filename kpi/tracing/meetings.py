@@ -2,10 +2,20 @@
 
 # ruff: noqa: S608 - every value was quoted by kpi.tracing.ask, every name is our own
 
-from kpi.tracing.ask import Ask
+from kpi.filters import RECORDS
+from kpi.tables import TABLES
+from kpi.tracing.ask import Ask, one_of
 from kpi.tracing.counts import NO_MONEY, OUTSIDE, outside
 from kpi.tracing.deals import COUNTS, why_not
 from kpi.tracing.statement import Statement, Step
+
+OURS = {
+    "leads": """SELECT coalesce('account ' || account_id, 'lead ' || lead_id) FROM our_leads""",
+    "deals": """SELECT unnest([
+    'account ' || d.account_id, 'account ' || l.account_id, 'lead ' || t.lead_id, 'deal ' || d.deal_id])
+  FROM our_deals d LEFT JOIN deal_leads t ON t.deal_id = d.deal_id
+  LEFT JOIN our_leads l ON l.lead_id = t.lead_id""",
+}
 
 
 def _companies(ask: Ask) -> str:
@@ -22,9 +32,9 @@ FROM (
     coalesce(m.lead_id, t.lead_id) AS lead,
     coalesce(m.account_id, l.account_id, d.account_id) AS account
   FROM meetings m
-  LEFT JOIN dated_deals d ON d.deal_id = m.deal_id
+  LEFT JOIN our_deals d ON d.deal_id = m.deal_id
   LEFT JOIN deal_leads t ON t.deal_id = d.deal_id
-  LEFT JOIN known_leads l ON l.lead_id = coalesce(m.lead_id, t.lead_id)
+  LEFT JOIN our_leads l ON l.lead_id = coalesce(m.lead_id, t.lead_id)
 )"""
 
 
@@ -32,7 +42,7 @@ def _customer_since(_: Ask) -> str:
     return """SELECT account_id AS account, min(day) AS since
 FROM (
   SELECT account_id, starts_on AS day FROM lines
-  UNION ALL SELECT account_id, closed_on FROM dated_deals WHERE outcome = 'won'
+  UNION ALL SELECT account_id, closed_on FROM our_deals WHERE outcome = 'won'
 )
 WHERE account_id IS NOT NULL
 GROUP BY account_id"""
@@ -50,27 +60,43 @@ FROM (
 WHERE known"""
 
 
-def _first_times(_: Ask) -> str:
-    return """SELECT *, new AND held_before = 0 AS first_time,
-  row_number() OVER (
-    PARTITION BY company, new AND held_before = 0
-    ORDER BY coalesce(booked, starts) NULLS LAST, meeting_id) AS turn
+def _first_times(ask: Ask) -> str:
+    return f"""SELECT *
 FROM (
-  SELECT *, coalesce(sum(CAST(met AS INTEGER)) OVER (
-    PARTITION BY company ORDER BY starts NULLS LAST, meeting_id
-    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held_before
-  FROM with_new
-)"""
+  SELECT *, new AND held_before = 0 AS first_time,
+    row_number() OVER (
+      PARTITION BY company, new AND held_before = 0
+      ORDER BY coalesce(booked, starts) NULLS LAST, meeting_id) AS turn
+  FROM (
+    SELECT *, coalesce(sum(CAST(met AS INTEGER)) OVER (
+      PARTITION BY company ORDER BY starts NULLS LAST, meeting_id
+      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS held_before
+    FROM with_new
+  )
+) m
+WHERE {_inside(ask)}"""
+
+
+def _inside(ask: Ask) -> str:
+    """SQL condition that a meeting is inside the filters: by its seller, by its company's records."""
+    held = []
+    for name, values in ask.filters.items():
+        if name == "owner_id":
+            held.append(one_of("meetings", name, values, "m"))
+            continue
+        ours = " UNION ALL ".join(OURS[t] for t in RECORDS if name in TABLES[t].names)
+        held.append(f"company IN ({ours})")
+    return " AND ".join(dict.fromkeys(held)) or "TRUE"
 
 
 STEPS = {
     "met_companies": Step(
         "the company of each meeting: its own, else its lead's or deal's, else what is known",
         _companies,
-        ("meetings", "dated_deals", "deal_leads", "known_leads"),
+        ("meetings", "our_deals", "deal_leads", "our_leads"),
     ),
     "customer_since": Step(
-        "companies that are customers, and since when", _customer_since, ("lines", "dated_deals")
+        "companies that are customers, and since when", _customer_since, ("lines", "our_deals")
     ),
     "with_new": Step("meetings known of: was the company still new, was it met?", _with_new),
     "first_times": Step(

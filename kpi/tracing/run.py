@@ -84,24 +84,27 @@ def _rewound(snapshot: Snapshot) -> bool:
 
 
 def left_out(
-    database: Database, written: Written, cell: Cell, about: str, *, listed: bool = False
+    database: Database,
+    written: Written,
+    rows: pd.DataFrame,
+    cell: Cell,
+    about: str,
+    *,
+    listed: bool,
 ) -> pd.DataFrame:
     """List the records looked at and not counted, each once, with the reason.
 
-    `listed`: whether the rows list every record there is.
+    `rows` are the records looked at, `listed` says whether those are all there are.
     """
-    parts = ["SELECT object, record_id, url, why FROM rows WHERE NOT numerator AND NOT denominator"]
+    counted = rows["numerator"] | rows["denominator"]
+    parts = [rows.loc[~counted, LEFT_OUT]]
     if about in ("deal", "lead") and not listed:
-        parts += _outside(cell, about)
-    found = database.frame(written.select("\nUNION ALL\n".join(parts)))
-    counted = database.frame(
-        written.select("SELECT record_id FROM rows WHERE numerator OR denominator")
-    )
+        parts.append(database.frame(written.select("\nUNION ALL\n".join(_outside(cell, about)))))
     rejected = _rejected(cell.snapshot, about)
-    rejected = rejected[
-        ~rejected["record_id"].isin(counted["record_id"])
-    ]  # another row of it counts
-    every = pd.concat([found, rejected], ignore_index=True) if len(rejected) else found
+    # where another row of it counts, it is not left out
+    parts.append(rejected[~rejected["record_id"].isin(rows.loc[counted, "record_id"])])
+    some = [part for part in parts if len(part)] or parts[:1]
+    every = pd.concat(some, ignore_index=True)
     every = every.drop_duplicates(["object", "record_id"])
     return every.sort_values(["why", "object", "record_id"], ignore_index=True)[LEFT_OUT]
 
@@ -113,7 +116,8 @@ def _outside(cell: Cell, about: str) -> list[str]:
     asked_for = f"""CASE WHEN NOT ({kind}) THEN 'another kind of business'
   ELSE 'outside the period or stage asked for' END"""
     return [
-        f"SELECT '{about}', {key}, url, why FROM all_{about}s WHERE why IS NOT NULL",
+        f"""SELECT '{about}' AS object, {key} AS record_id, url, why
+FROM all_{about}s WHERE why IS NOT NULL""",
         f"""SELECT '{about}', {key}, url, 'does not count (definitions)' FROM all_{about}s
 WHERE why IS NULL AND {key} NOT IN (SELECT {key} FROM {counted})""",
         f"""SELECT '{about}', {key}, url, 'outside the filters' FROM {counted}

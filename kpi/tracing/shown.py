@@ -1,6 +1,6 @@
 """What the KPI itself says of one cell, to hold against the SQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, cast
 
@@ -39,11 +39,9 @@ def shown(cell: Cell, name: str) -> Counted | None:
         return None
     cut: dict[str, Any] = {"by": list(cell.ask.within)} if cell.ask.within else {}
     cut |= _period(cell, name)
-    table = KPIS[name](cell.snapshot, **{**cell.options, **cut})
+    table = _asked(cell, name, cut)
     for column, values in cell.ask.within.items():
         table = table[table[column] == values[0]]
-    if "every" in cut:
-        table = table[table["period"] == pd.Timestamp(cast("date", cell.ask.since))]
     for column in [c for c in TOLD_BY if c in cell.stage]:
         same = table[column].isna() if pd.isna(cell.stage[column]) else False
         table = table[same | (table[column] == cell.stage[column])]
@@ -54,6 +52,25 @@ def shown(cell: Cell, name: str) -> Counted | None:
     row = table.iloc[-1 if WRITERS[name].row == "month" else 0]
     value = None if pd.isna(row["value"]) else float(row["value"])
     return Counted(value, int(row["x"]), int(row["n"]))
+
+
+def _asked(cell: Cell, name: str, cut: dict[str, Any]) -> pd.DataFrame:
+    """Rows of the KPI in the period of the cell, or all.
+
+    Where every period rewinds the data, those before are not asked for; a table may then begin
+    after a period in which there was nothing.
+    """
+    options = {**cell.options, **cut}
+    if "every" not in cut:
+        return KPIS[name](cell.snapshot, **options)
+    first = cast("date", cell.ask.since)
+    slow = WRITERS[name].begins or WRITERS[name].rewinds
+    for snapshot in [replace(cell.snapshot, since=first)] * slow + [cell.snapshot]:
+        table = KPIS[name](snapshot, **options)
+        table = table[table["period"] == pd.Timestamp(first)]
+        if len(table):
+            break
+    return table
 
 
 def _period(cell: Cell, name: str) -> dict[str, Any]:

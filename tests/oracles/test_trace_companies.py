@@ -65,20 +65,23 @@ WAYS = {
 }
 
 
-def cases():
-    """List every KPI once, each stage KPI at two stages, and some options."""
+def cases(stages=STAGES, indicators=tuple(RULES)):
+    """List every KPI once, each stage KPI at some stages, and some options."""
     for name in TRACED:
         if WRITERS[name].row == "stage":
-            yield from ((name, {"stage": stage}) for stage in STAGES)
+            yield from ((name, {"stage": stage}) for stage in stages)
         elif WRITERS[name].row == "move":
             yield from (
-                (name, {"stage": stage, "to": to}) for stage in STAGES for to in ("won", "S2")
+                (name, {"stage": stage, "to": to}) for stage in stages for to in ("won", "S2")
             )
         elif WRITERS[name].row == "seller":
-            yield from ((name, {"owner": "o2", "indicator": indicator}) for indicator in RULES)
+            yield from ((name, {"owner": "o2", "indicator": one}) for one in indicators)
         else:
             yield name, {}
     yield from MORE
+
+
+SHORT = list(cases(STAGES[1:], ("leads", "value_won")))  # what a row more costs, it hardly tells
 
 
 def same(snap, name, given):
@@ -96,7 +99,7 @@ def agrees_in_every_way(frames, ways, some=None):
     """Check every case (or some) under some ways of looking at one company."""
     for way in ways:
         snap = WAYS[way](frames)
-        for name, options in some or cases():
+        for name, options in some or list(cases()):
             same(snap, name, options)
 
 
@@ -104,7 +107,7 @@ def agrees_in_every_way(frames, ways, some=None):
 @given(companies(at_least=2))
 def test_sql_and_kpi_agree(frames):
     """Every KPI, on a few companies as they are."""
-    agrees_in_every_way(frames, ["as it is"])
+    agrees_in_every_way(frames, ["as it is"], SHORT)
 
 
 @pytest.mark.campaign

@@ -10,7 +10,14 @@ NOW = "2026-11-01T09:30:00Z"
 
 
 @pytest.fixture
-def crm(tmp_path):
+def quick_jobs(monkeypatch):
+    """Look at bulk jobs ten times as often: the org is on this machine."""
+    monkeypatch.setattr(jobs, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(jobs, "LONGEST_WAIT", 0.05)
+
+
+@pytest.fixture
+def crm(tmp_path, quick_jobs):
     """Make a `Crm`: ``crm(opportunities=60, seed=1, faults=(), org=None, ...)``; stopped at the end."""
     made = []
 
@@ -35,10 +42,3 @@ def settled(monkeypatch):
 def small_pages(monkeypatch):
     """Read bulk results in small pages, so that there are many."""
     monkeypatch.setattr(streams, "PAGE_ROWS", 50)
-
-
-@pytest.fixture
-def quick_jobs(monkeypatch):
-    """Look at bulk jobs ten times as often: the org is on this machine."""
-    monkeypatch.setattr(jobs, "FIRST_WAIT", 0.02)
-    monkeypatch.setattr(jobs, "LONGEST_WAIT", 0.05)

@@ -26,7 +26,8 @@ class Crm:
     """An org, a server for it and a store.
 
     `sent` holds every request as the server received it. `after_each` is called with each of them,
-    once it is answered: the org may be changed there, in the midst of a sync.
+    once it is answered: the org may be changed there, in the midst of a sync. `before_each` is
+    called before, several at a time: a request may be made to wait there for another.
     """
 
     def __init__(self, folder, org, **options):
@@ -35,12 +36,14 @@ class Crm:
         self.store = Store(folder / "store")
         self.home = folder / "home"  # where a renewed token is kept
         self.sent = []
-        self.after_each = None
+        self.before_each = self.after_each = None
         self._keeping = threading.RLock()
         answer, self.server.handle = self.server.handle, self._handle
         self._answer = answer
 
     def _handle(self, request):
+        if self.before_each:
+            self.before_each(request)
         reply = self._answer(request)
         with self._keeping:
             self.sent.append(request)

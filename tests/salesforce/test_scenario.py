@@ -67,7 +67,7 @@ def assert_bad_day(here):
     return statuses
 
 
-def test_a_moving_org_on_a_bad_day(crm, settled, quick_jobs):
+def test_a_moving_org_on_a_bad_day(crm, settled):
     here = crm(600, seed=5, now=None, years=1.0, faults=SURVIVABLE)
     here.org.not_in_bulk |= {"LeadHistory"}
     happened = live_through(here, syncs=2, between=120, every=0.3, during=3)

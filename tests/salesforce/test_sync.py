@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from threading import Event
 
 import pandas as pd
 import pytest
@@ -91,31 +92,42 @@ def test_a_deal_that_is_won_becomes_subscriptions_and_no_longer_does(crm, settle
 
 
 def test_an_undeletion_during_the_first_load(crm, settled):
-    """The histories may be worked out by then: the past of a deal that is there is asked for by id.
+    """The histories are worked out by then, the deal is not: its past is asked for by id.
 
-    All jobs are made at once: the deal's own may have been worked out before it came back, too.
+    All jobs are made at once, so that the jobs of deals and leads are held until the histories' are.
     """
     here = crm(80)
     deal, lead = here.ids("Opportunity")[4], here.ids("Lead")[4]
     here.org.delete("Opportunity", deal)
     here.org.delete("Lead", lead)
-    done = []
+    past, back = set(), Event()
+
+    def job(request):
+        if request.path.endswith("/jobs/query"):
+            return request.body["query"].split(" FROM ")[1].split()[0]
+        return None
+
+    def hold(request):
+        if job(request) in ("Opportunity", "Lead"):
+            assert back.wait(60), f"of the histories only {past} were asked for"
 
     def take_back(request):
-        job = request.path.endswith("/jobs/query") and request.body["query"]
-        if job and " FROM Account" in job and not done:
-            done.append(request)
+        past.update({job(request)} & set(HISTORIES))
+        if past == set(HISTORIES) and not back.is_set():
             here.org.undelete("Opportunity", deal)
             here.org.undelete("Lead", lead)
+            back.set()
 
-    here.after_each = take_back
+    here.before_each, here.after_each = hold, take_back
     here.sync()
-    here.after_each = None
-    assert done
-    assert len(here.history(deal)) or deal not in here.rows("deals").index
+    here.before_each = here.after_each = None
+    assert back.is_set()
+    by_id = [q for q in here.queries() if " FROM OpportunityHistory " in q and deal in q]
+    assert by_id
+    assert deal in here.rows("deals").index
+    assert len(here.history(deal))
     here.wait()
     here.sync()
-    assert len(here.history(deal))
     here.same()
 
 

@@ -102,13 +102,13 @@ def test_deleted_and_updated(made):
 def test_bulk(made):
     """Pages of CSV, each with its header, and with what is deleted by queryAll."""
     text = "SELECT Id, Name FROM Opportunity"
-    parts = list(made.client.bulk2.Opportunity.query(text, max_records=150))
+    parts = list(made.client.bulk2.Opportunity.query(text, max_records=150, wait=0.05))
     rows = [list(csv.reader(io.StringIO(part))) for part in parts]
     assert [r[0] for r in rows] == [["Id", "Name"]] * len(parts)
     found = [row for part in rows for row in part[1:]]
     at = made.org.tables["Opportunity"].kind.at["Name"]
     assert found == [[r[0], r[at]] for r in made.org.live("Opportunity")]
-    every = "".join(made.client.bulk2.Opportunity.query_all(text))
+    every = "".join(made.client.bulk2.Opportunity.query_all(text, wait=0.05))
     assert len(list(csv.reader(io.StringIO(every)))) - 1 == len(made.org.tables["Opportunity"])
 
 
