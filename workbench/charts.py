@@ -11,6 +11,7 @@ import pandas as pd
 
 from kpi.planning import Plan
 from workbench import theme, words
+from workbench.charts_backtest import backtest_chart as backtest_chart  # noqa: PLC0414 - shown here too
 from workbench.tables import each
 
 Chart: TypeAlias = alt.LayerChart | alt.FacetChart | alt.VConcatChart

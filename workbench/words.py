@@ -9,7 +9,6 @@ from kpi import Snapshot
 from kpi.planning import FunnelModel, Plan
 from workbench.theme import money_text, percent_text
 
-
 FLOWS = {
     "new_mrr": "{} of new monthly recurring revenue",
     "bookings": "{} of bookings",
@@ -67,10 +66,14 @@ def facts(plan: Plan, model: FunnelModel) -> list[tuple[str, str]]:
         ),
     ]
     if plan.already:
-        done = f"{plan.already:,.10g}" if plan.target.kind == "wins" else money_text(plan.already, "")
+        done = (
+            f"{plan.already:,.10g}" if plan.target.kind == "wins" else money_text(plan.already, "")
+        )
         found.append(("Already won", f"{done} since {day(plan.start)}, which counts"))
     if not np.isnan(plan.own_probability):
-        found.append(("Your own plan", f"reaches it with a chance of {percent_text(plan.own_probability)}"))
+        found.append(
+            ("Your own plan", f"reaches it with a chance of {percent_text(plan.own_probability)}")
+        )
     if not np.isnan(plan.spend):
         cost = f"{money_text(plan.spend, '')} at {money_text(plan.lead_cost, '')} a lead"
         each = "" if np.isnan(plan.cac) else f", {money_text(plan.cac, '')} for each win it brings"

@@ -31,7 +31,7 @@ STYLE = f"""<style>
 
 LABEL = {"description_width": "162px"}
 WIDTH = "276px"
-NOTE = w.Layout(width="314px", justify_content="flex-end", margin="-8px 0 2px 0")
+NOTE = w.Layout(width="314px", justify_content="flex-end", margin="-2px 0 0 0")
 
 
 class NumberInput:
