@@ -1,6 +1,7 @@
 """The planner: from a target, backwards and through time, to the leads to create."""
 
 from kpi.planning.bottoms_up import bottoms_up, new_mrr_per_month
+from kpi.planning.bridge import bridge
 from kpi.planning.capacity import capacity
 from kpi.planning.hires import hires
 from kpi.planning.leads_for_wins import leads_for_wins
@@ -26,6 +27,7 @@ __all__ = [
     "Simulation",
     "Target",
     "bottoms_up",
+    "bridge",
     "capacity",
     "chance",
     "combined",

@@ -73,12 +73,12 @@ def backtest(
     -------
     DataFrame, one row per origin and method
         ``origin``, ``last`` (last day forecast), ``method``, ``forecast`` (mean), ``actual``,
-        ``leads`` (that came), ``closed`` (deals closed behind the model; missing without one), ``low50, high50, low80,
-        high80, low90, high90``, ``pinball`` (mean loss at 5, 10, 25, 50, 75, 90 and 95 %), ``crps``
-        (both in the unit of what is forecast, the less the better), ``note`` (why a method has no
-        forecast). ``attrs["summary"]``: one row per method: ``method, origins, covered50,
-        covered80, covered90`` (shares, 0 to 1), ``pinball, crps`` (means), ``bias`` (mean of
-        forecast - actual, relative to the mean of what came). ``attrs["sentence"]``: the result
+        ``leads`` (that came), ``closed`` (deals closed behind the model; both missing without one),
+        ``low50, high50, low80, high80, low90, high90``, ``pinball`` (mean loss at 5, 10, 25, 50, 75,
+        90 and 95 %), ``crps`` (both in the unit of what is forecast, the less the better), ``note``
+        (why a method has no forecast). ``attrs["summary"]``: one row per method: ``method, origins,
+        covered50, covered80, covered90`` (shares, 0 to 1), ``pinball, crps`` (means), ``bias`` (mean
+        of forecast - actual, relative to the mean of what came). ``attrs["sentence"]``: the result
         in words.
 
     Raises

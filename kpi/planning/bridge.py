@@ -60,9 +60,10 @@ def bridge(plan: Plan, snapshot: Snapshot) -> pd.DataFrame:
 
     New records up to a stage are ``volume x conversions x timing``. The conversion of a stage is
     what its records come to in the end: of the plan, its rates; of what came, those that went on
-    plus those that are still to, by their age (what the data does not follow to its end is taken at
-    the plan's rate). Timing is the share of that which has come by now, against the share that was
-    due: what is merely late is not a lower conversion. Shares of stages are pooled in one driver.
+    plus those that are still to, by their age (of those that the data does not follow to their end,
+    as many as the plan's rate leaves open). Timing is the share of that which has come by now,
+    against the share that was due: what is merely late is not a lower conversion. It is also where
+    leads created later than planned count less. The shares of all stages are pooled in one driver.
 
     Products are split by the logarithmic mean Divisia index, or Shapley values where a factor is
     zero (`kpi.planning.decompose`); where nothing reached a stage its conversion is taken to be the
@@ -120,7 +121,8 @@ def _told(
         {"driver": list(effects), "effect": [times * effect for effect in effects.values()]}
     ).astype({"driver": "str", "effect": "float64"})
     gap = times * (came - expected)
-    if abs(fsum(table["effect"]) - gap) > NOISE * max(abs(times * came), abs(times * expected), 1):
+    scale = max(1.0, abs(times * came), abs(times * expected), *table["effect"].abs())
+    if abs(fsum(table["effect"]) - gap) > NOISE * scale:
         raise ArithmeticError(f"the drivers sum to {fsum(table['effect'])}, the gap is {gap}")
     table.attrs = {
         "gap": gap,
@@ -170,19 +172,19 @@ def _due(plan: Plan, until: date) -> pd.DataFrame:
 
 def _flow(plan: Plan, seen: Cohort, due: pd.DataFrame) -> list[Pair]:
     """Factors of the new records, of the open pipeline and of direct deals: (plan, actual)."""
-    pairs = [_new(plan, seen, due)]
+    pairs, names = [_new(plan, seen, due)], []
     for stream, column in ((PIPELINE, "in_pipeline"), (DIRECT, "direct")):
-        before, after = float(due[column]["won"]), float(seen.counts["won"][stream])
-        if before > 0 or after > 0:
-            pairs.append(({stream: before}, {stream: after}))
+        expected, came = float(due[column]["won"]), float(seen.counts["won"][stream])
+        if expected > 0 or came > 0:
+            names.append(stream)
+            pairs.append(({stream: expected}, {stream: came}))
     if plan.target.kind == "wins":
         return pairs
     kind = "bookings" if plan.target.kind == "bookings" else "new_mrr"
     size = plan.deal_booking if kind == "bookings" else plan.deal_value
-    streams = [NEW, *(next(iter(before)) for before, _ in pairs[1:])]
-    for stream, (before, after) in zip(streams, pairs, strict=True):
+    for stream, pair in zip([NEW, *names], pairs, strict=True):
         won, brought = (float(seen.counts[column][stream]) for column in ("won", kind))
-        before[SIZE], after[SIZE] = size, brought / won if won > 0 else size
+        pair[0][SIZE], pair[1][SIZE] = size, brought / won if won > 0 else size
     return pairs
 
 
@@ -198,21 +200,20 @@ def _new(plan: Plan, seen: Cohort, due: pd.DataFrame) -> Pair:
     for place, (a, b) in enumerate(pairwise(stages)):
         times = adjust if place else 1.0
         rate = min(plan.rates[a] * times, 1.0)
-        reached = _ratio(planned[b], planned[a], rate), _ratio(came[b], came[a], None)
+        due_now = _ratio(planned[b], planned[a], rate)
+        rate = rate if rate > 0 else due_now
         name = _name(labels[a], a, before)
-        before[name] = rate
-        ripe[0] *= reached[0] / rate
-        if reached[1] is None:
-            after[name] = rate
-            ripe[1] *= reached[0] / rate
-            continue
-        final = (float(came[b]) + seen.going_on(a, rate, times)) / float(came[a])
-        after[name] = final
-        ripe[1] *= reached[1] / final if final > 0 else 1.0
+        before[name] = after[name] = rate
+        on_time = due_now / rate if rate > 0 else 1.0
+        ripe[0] *= on_time
+        if came[a] > 0:
+            after[name] = (float(came[b]) + seen.going_on(a, rate, times)) / float(came[a])
+            on_time = float(came[b] / came[a]) / after[name] if after[name] > 0 else 1.0
+        ripe[1] *= on_time
     return {**before, TIMING: ripe[0]}, {**after, TIMING: ripe[1]}
 
 
-def _ratio(part: float, whole: float, otherwise: float | None) -> float | None:
+def _ratio(part: float, whole: float, otherwise: float) -> float:
     return float(part) / float(whole) if whole > 0 else otherwise
 
 

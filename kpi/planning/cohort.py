@@ -43,17 +43,19 @@ class Cohort:
     def going_on(self, stage: str, rate: float, adjust: float) -> float:
         """How many of the new records open at a stage are still to go on.
 
-        By age, as records of the data did; what the data does not follow to its end is taken at the
-        `rate` of the plan. `adjust` is how new records' rates relate to those of all.
+        By age, as records of the data did; of those that the data does not follow to their end, as
+        many as the `rate` of the plan leaves open. `adjust` is how new records' rates relate to
+        those of all.
         """
         curve, total = self.curves[stage], 0.0
+        final = min(adjust * curve.final, 1.0)
+        open_rate = max(rate - final, 0.0) / (1 - final) if final < 1 else 0.0
+        unfollowed = float(curve.waiting[-1]) * open_rate
         for age, n in zip(self.waiting[stage]["age"], self.waiting[stage]["n"], strict=True):
             place = min(max(int(age), 0), len(curve.waiting) - 1)
             still = float(curve.waiting[place])
-            later = curve.final - float(curve.by(place))
-            unfollowed = float(curve.waiting[-1]) * rate
-            odds = (adjust * later + unfollowed) / still if still > 0 else 0.0
-            total += float(n) * min(odds, 1.0)
+            later = adjust * (curve.final - float(curve.by(place)))
+            total += float(n) * (min((later + unfollowed) / still, 1.0) if still > 0 else 0.0)
         return total
 
 

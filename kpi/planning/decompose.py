@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from math import exp, factorial, fsum, log, prod
+from math import exp, factorial, fsum, isfinite, log, prod
 
 
 def decompose(plan: Mapping[str, float], actual: Mapping[str, float]) -> dict[str, float]:
@@ -11,7 +11,7 @@ def decompose(plan: Mapping[str, float], actual: Mapping[str, float]) -> dict[st
     Parameters
     ----------
     plan, actual : mapping of name to number
-        The same factors, 0 or more.
+        The same factors.
 
     Returns
     -------
@@ -21,13 +21,13 @@ def decompose(plan: Mapping[str, float], actual: Mapping[str, float]) -> dict[st
     Raises
     ------
     ValueError
-        If the factors differ, or one is negative or missing.
+        If the factors differ, or one is missing.
 
     Notes
     -----
     Logarithmic mean Divisia index: ``L(R1, R0) ln(k1 / k0)`` with ``L(a, b) = (a - b) / ln(a / b)``.
-    It treats the order of the factors alike and leaves no rest. Where a factor is zero it has no
-    logarithm: then the Shapley value, the mean effect over all orders.
+    It treats the order of the factors alike and leaves no rest. Where a factor is zero or negative it has
+    no logarithm: then the Shapley value, the mean effect over all orders.
 
     References
     ----------
@@ -45,8 +45,8 @@ def decompose(plan: Mapping[str, float], actual: Mapping[str, float]) -> dict[st
     if list(plan) != list(actual):
         raise ValueError(f"factors differ: {list(plan)} and {list(actual)}")
     for name in plan:
-        if not (plan[name] >= 0 and actual[name] >= 0):
-            raise ValueError(f"{name}: {plan[name]} and {actual[name]}; expected 0 or more")
+        if not (isfinite(plan[name]) and isfinite(actual[name])):
+            raise ValueError(f"{name}: {plan[name]} and {actual[name]}; expected numbers")
     if min(*plan.values(), *actual.values(), 1.0) > 0:
         before, after = prod(plan.values()), prod(actual.values())
         mean = _log_mean(after, before)

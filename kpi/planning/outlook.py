@@ -6,7 +6,7 @@ smoothly with the leads, and where nothing is uncertain it is exact.
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,8 @@ class Outlook:
         self.checkpoints = [(month, amount - self._done) for month, amount in self._amounts]
         self._base = self._running()
         self._per_lead = [self.coming.per_lead(month) for month, _ in self.checkpoints]
+        came = np.cumsum(self.coming.direct, axis=1)
+        self._direct = [came[:, month] for month, _ in self.checkpoints]
         self._needed: list[Ints] = []
         self.aim(np.ones(len(horizon.months)), about=target.is_level)
 
@@ -217,11 +219,10 @@ class Outlook:
     def chances(self, leads: Floats | Ints, every: int = 1) -> Floats:
         """Chance of each checkpoint with so many leads created in each month, from every nth draw."""
         found = []
-        for (month, _), all_needed, per_lead in zip(
-            self.checkpoints, self._needed, self._per_lead, strict=True
+        for all_needed, per_lead, direct in zip(
+            self._needed, self._per_lead, self._direct, strict=True
         ):
-            needed, direct = all_needed[::every], self.coming.direct[::every, : month + 1]
-            mean = per_lead[::every] @ leads + direct.sum(axis=1)
+            needed, mean = all_needed[::every], per_lead[::every] @ leads + direct[::every]
             met = np.where(needed > 0, gammainc(np.maximum(needed, 1), mean), 1.0)
             found.append(float(met.mean()))
         return np.array(found)
@@ -230,6 +231,15 @@ class Outlook:
         """Chance of the target: of a path, of its least likely month."""
         return float(self.chances(leads, every).min(initial=1.0))
 
+    def guess(self, pattern: Floats, caps: Floats, confidence: float) -> float:
+        """About the multiple of a pattern of leads that `scale` finds, from a few draws."""
+        limit = _limit(pattern, caps)
+
+        def short(times: float) -> float:
+            return self.chance(np.minimum(times * pattern, caps), ROUGH) - confidence
+
+        return 0.0 if short(0.0) >= 0 else _upwards(short, min(1.0, limit), limit)
+
     def scale(self, pattern: Floats, caps: Floats, confidence: float) -> float | None:
         """Smallest multiple of a pattern of leads, kept under the caps, that is likely enough.
 
@@ -237,23 +247,29 @@ class Outlook:
         """
 
         @cache
-        def short(times: float, every: int = 1) -> float:
-            return self.chance(np.minimum(times * pattern, caps), every) - confidence
+        def short(times: float) -> float:
+            return self.chance(np.minimum(times * pattern, caps)) - confidence
 
-        limit = MOST_LEADS
-        if np.isfinite(caps[pattern > 0]).all():
-            limit = float((caps[pattern > 0] / pattern[pattern > 0]).max(initial=0.0))
+        limit = _limit(pattern, caps)
         if short(0.0) >= 0:
             return 0.0
         if short(limit) < 0:
             return None
-        guess = _upwards(partial(short, every=ROUGH), min(1.0, limit), limit)
+        guess = max(self.guess(pattern, caps, confidence), 1e-3)
         low, high = guess / NEAR, min(guess * NEAR, limit)
         while short(low) >= 0:
             low, high = low / 2, low
         while short(high) < 0:
             low, high = high, min(high * 2, limit)
         return float(brentq(short, low, high, xtol=1e-7, rtol=1e-8))
+
+
+def _limit(pattern: Floats, caps: Floats) -> float:
+    """Largest multiple of a pattern that still changes anything under the caps."""
+    under = caps[pattern > 0]
+    if not np.isfinite(under).all():
+        return MOST_LEADS
+    return float((under / pattern[pattern > 0]).max(initial=0.0))
 
 
 def _upwards(short: Callable[[float], float], first: float, limit: float) -> float:
@@ -264,4 +280,4 @@ def _upwards(short: Callable[[float], float], first: float, limit: float) -> flo
             return limit
         high = min(high * 2, limit)
     low = 0.0 if high <= first else high / 2
-    return high if short(low) >= 0 else float(brentq(short, low, high, rtol=0.01))
+    return float(brentq(short, low, high, rtol=0.01))

@@ -5,50 +5,47 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from kpi.planning.curve import Floats, Ints
+from kpi.planning.curve import Floats
 from kpi.planning.model import FunnelModel
 
 MONTH_DAYS = 30.4375
 
 
-def arrivals(model: FunnelModel, step: int, ages: Sequence[int], days: Ints) -> Iterator[Floats]:
-    """Chance that a record open at `step` since so many days reaches each later step by each day.
+def going_on(model: FunnelModel, step: int, ages: Sequence[int], days: int) -> Floats:
+    """Chance that a record open at `step` since so many days goes on in 1, 2, ... days.
 
-    The record must first go on from its step, given that it has not yet at that age; from there it
-    moves like any record that reached the next step. (Conditioning on the age in the step itself,
-    rather than on having no outcome yet, is what keeps a long-stalled deal from being credited
-    like one that moved on.)
+    Given that it has not yet at that age. (Conditioning on the age in the step itself, rather than
+    on having no outcome yet, is what keeps a long-stalled deal from being credited like one that
+    moved on.)
 
     Parameters
     ----------
     ages : sequence of int, (k,)
-        Days from reaching the step to the as-of date, as history counts them: where everything
-        takes a tenth less, a record is at nine tenths of its age where it was.
-    days : array of int, (d,)
-        Days after the as-of date, 0 or more.
+        Days from reaching the step to the as-of date.
+    days : int
+        How many days ahead, 1 or more.
 
-    Yields
-    ------
-    array, (k, d)
-        For each step after `step` in turn: 0 to 1, not falling; 0 where the record is older than any
-        that history saw waiting.
+    Returns
+    -------
+    array, (k, days)
+        0 where the record is older than any that history saw waiting.
     """
     onward = model.curve(step, step + 1)
-    ahead = np.arange(max(int(days.max(initial=0)), 1) + 1)
-    known = np.rint(np.asarray(ages) * model.cycle).astype("int64")
+    known = np.rint(np.asarray(ages) * model.cycle).astype("int64")  # at the pace of history
     followed = known < len(onward.waiting)
     still = np.where(followed, onward.waiting[np.minimum(known, len(onward.waiting) - 1)], 0.0)
-    gains = np.diff(onward.by(np.arange(int(known.max(initial=0)) + len(ahead) + 1)))
-    moves = sliding_window_view(gains, len(ahead) - 1)[known]
-    moves = np.divide(moves, still[:, None], out=np.zeros(moves.shape), where=still[:, None] > 0)
-    left = days[None, :] - ahead[1:, None]
-    for end in range(step + 1, len(model.steps)):
-        then = model.curve(step + 1, end).by(left) if end > step + 1 else (left >= 0) * 1.0
-        yield np.minimum(moves @ then, 1.0)
+    gains = np.diff(onward.by(np.arange(int(known.max(initial=0)) + days + 1)))
+    moves = sliding_window_view(gains, days)[known]
+    found = np.zeros(moves.shape)
+    np.divide(moves, still[:, None], out=found, where=still[:, None] > 0)
+    return found
 
 
 def credited(model: FunnelModel, edges: Sequence[int]) -> tuple[Floats, Floats, Floats]:
     """Credit what is open now between the edges (days after the as-of date).
+
+    A record must first go on from its step (`going_on`); from there it moves like any that reached
+    the next step.
 
     Returns
     -------
@@ -57,12 +54,17 @@ def credited(model: FunnelModel, edges: Sequence[int]) -> tuple[Floats, Floats, 
         chances of each group of like records to win; and how many records it holds.
     """
     days = np.asarray(edges, dtype="int64")
+    ahead = max(int(days.max(initial=0)), 1)
+    left = days[None, :] - np.arange(1, ahead + 1)[:, None]
     total = np.zeros((len(model.steps), len(days) - 1))
     chances, records = [np.zeros((0, len(days) - 1))], [np.zeros(0)]
     for step, ages, count in _by_step(model):
-        for end, by in enumerate(arrivals(model, step, ages, days), step + 1):
-            gain = np.maximum(np.diff(by, axis=1), 0.0)
-            total[end] += count @ gain
+        moves = going_on(model, step, ages, ahead)
+        together = count @ moves
+        for end in range(step + 1, len(model.steps)):
+            then = model.curve(step + 1, end).by(left) if end > step + 1 else (left >= 0) * 1.0
+            total[end] += np.maximum(np.diff(together @ then), 0.0)
+        gain = np.maximum(np.diff(np.minimum(moves @ then, 1.0), axis=1), 0.0)
         some = gain.sum(axis=1) > 0
         chances.append(gain[some])
         records.append(count[some])

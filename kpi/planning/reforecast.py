@@ -1,8 +1,10 @@
 """Re-plan the rest of a period from what has come so far."""
 
 from dataclasses import replace
-from math import inf, isnan
+from math import exp, inf, isnan, log
 
+from kpi.planning.caveats import FEW_CLOSED
+from kpi.planning.learn import RULE, RULE_LEADS
 from kpi.planning.model import FunnelModel
 from kpi.planning.plan import Plan
 from kpi.planning.posterior import Memory
@@ -11,7 +13,7 @@ from kpi.planning.target import PlanError
 from kpi.snapshot import Snapshot
 from kpi.tables import TableError
 
-ASSUMED_LEADS = 20.0  # leads that an assumed rate is worth beside actuals
+ASSUMED_LEADS, ASSUMED_DEALS = 20.0, 10.0  # records that an assumed rate is worth beside actuals
 
 
 def posterior_rate(prior: float, weight: float, x: float, n: float) -> float:
@@ -44,8 +46,9 @@ def reforecast(plan: Plan, snapshot: Snapshot, *, confidence: float | None = Non
     """Plan the rest of the period anew: same target, same inputs, today's funnel.
 
     What was won since the plan began counts; rates, delays, values and the open pipeline are those
-    of the snapshot. Rates assumed when the plan was made keep a weight of twenty leads beside the
-    actual ones. The old plan stays as it is.
+    of the snapshot. What was assumed where the plan was made without data stays as a weak prior: the
+    rate of leads is worth twenty leads beside the actual ones, the win rate and the deal value ten
+    deals. The old plan stays as it is.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def reforecast(plan: Plan, snapshot: Snapshot, *, confidence: float | None = Non
     except TableError as error:
         raise PlanError(f"the rest cannot be planned from this data yet: {error}") from error
     if plan.as_of is None:
-        model = _with_assumed(model, plan.lead_to_won)
+        model = _with_assumed(model, plan)
     target = replace(plan.target, start=plan.start)
     if confidence is not None:
         target = replace(target, confidence=confidence)
@@ -97,17 +100,52 @@ def reforecast(plan: Plan, snapshot: Snapshot, *, confidence: float | None = Non
     )
 
 
-def _with_assumed(model: FunnelModel, assumed: float) -> FunnelModel:
-    """Return the model, its leads' rate drawn to the assumed one by the weight of twenty leads."""
-    own = model.curves[0, model.top]
-    rate = posterior_rate(assumed, ASSUMED_LEADS, own.x, own.n)
-    curves = dict(model.curves)
-    factor = rate / own.final
-    curves |= {(0, j): curves[0, j].scaled(factor) for j in range(1, model.top + 1)}
-    n = own.n + ASSUMED_LEADS
-    curves[0, model.top] = replace(curves[0, model.top], x=rate * n, n=n)
-    note = (
-        f"the assumed {assumed:.1%} of leads won weighs {ASSUMED_LEADS / n:.0%} beside your own "
-        f"{own.final:.1%}"
-    )
-    return replace(model, curves=curves, notes=(*model.notes, note), memory=Memory())
+def _with_assumed(model: FunnelModel, plan: Plan) -> FunnelModel:
+    """Return the model, its rates and deal value drawn to those that the plan assumed.
+
+    The plan's own assumption stands in for the rule of thumb that a short history leans on.
+    """
+    own, rule = model.curves[0, model.top], _rule(model)
+    x, n = own.x - RULE * rule, own.n - rule
+    curves, product, doubt, notes = dict(model.curves), x / n, 0.0, []
+    for (start, end), (name, weight) in _assumed(model).items():
+        seen = model.curves[start, end]
+        rate = posterior_rate(plan.rates[name], weight, seen.x, seen.n)
+        factor = rate / (seen.x / seen.n)
+        product *= factor
+        doubt += (1 - rate) / (rate * (seen.n + weight))
+        curves[start, end] = replace(
+            seen.scaled(rate / seen.final), x=rate * (seen.n + weight), n=seen.n + weight
+        )
+        notes.append(
+            f"the assumed rate of {name}, {plan.rates[name]:.1%}, weighs "
+            f"{weight / (seen.n + weight):.0%} beside your own {seen.x / seen.n:.1%}"
+        )
+    rate = min(product, 1.0)
+    many = (1 - rate) / (rate * doubt) if doubt > 0 else n
+    if model.has_leads:
+        curves |= {(0, j): model.curves[0, j].scaled(rate / own.final) for j in range(2, model.top)}
+        curves[0, model.top] = replace(own.scaled(rate / own.final), x=rate * many, n=many)
+    told = [note for note in model.notes if "the rule of thumb of" not in note]
+    changed = replace(model, curves=curves, notes=(*told, *notes), memory=Memory())
+    return changed.with_rates(deal_value=_value(model, plan))
+
+
+def _rule(model: FunnelModel) -> float:
+    """Leads that the rule of thumb weighs in the model."""
+    return RULE_LEADS if model.has_leads and model.closed < FEW_CLOSED else 0.0
+
+
+def _assumed(model: FunnelModel) -> dict[tuple[int, int], tuple[str, float]]:
+    """Steps of the model that the plan assumed a rate for: its name, and the records it is worth."""
+    deals = {(model.first_deal, model.top): ("deals", ASSUMED_DEALS)}
+    return {(0, 1): ("leads", ASSUMED_LEADS), **deals} if model.has_leads else deals
+
+
+def _value(model: FunnelModel, plan: Plan) -> float | None:
+    """Mean deal value: the logarithms of the assumed one and of those won, weighed."""
+    if isnan(plan.deal_value) or model.worth is None:
+        return None if isnan(plan.deal_value) else plan.deal_value
+    n = len(model.worth.seen)
+    weight = ASSUMED_DEALS / (ASSUMED_DEALS + n)
+    return exp(weight * log(plan.deal_value) + (1 - weight) * log(model.deal_value))

@@ -189,8 +189,8 @@ def _useful(in_time: Floats, outlook: Outlook, target: Target) -> int:
 
 def _first_guess(outlook: Outlook, shape: Floats, limit: Floats, target: Target) -> Floats:
     """Leads that are about enough: they say when wins come, which a level depends on."""
-    times = outlook.scale(shape, limit, target.confidence)
-    return np.minimum(shape * (1.0 if times is None else times), np.where(shape > 0, limit, 0.0))
+    times = outlook.guess(shape, limit, target.confidence)
+    return np.minimum(shape * times, np.where(shape > 0, limit, 0.0))
 
 
 def _leads(outlook: Outlook, shape: Floats, limit: Floats, confidence: float) -> Ints | None:

@@ -1,6 +1,4 @@
-"""Every case of the shared golden file is tested, told as a story, or waits for its KPI.
-
-Cases that belong to parts not built yet: P10, P11 (bridge and re-forecast).
+"""Every case of the shared golden file is tested, or told as a story.
 
 Narrative, with nothing to compute: V12, V13, V21.
 """
@@ -14,9 +12,6 @@ import pytest
 HERE = Path(__file__).parent
 GOLDEN = HERE.parents[1].parent / "shared" / "golden" / "golden.json"
 NARRATIVE = {"V12", "V13", "V21"}
-LATER = {
-    *("P10", "P11"),
-}
 
 
 def named_in_tests():
@@ -27,10 +22,10 @@ def named_in_tests():
 
 
 def test_every_case_has_its_place():
-    """None is forgotten, and none that waits is tested already without leaving the list."""
+    """None is forgotten, and none that is tested is called a story."""
     if not GOLDEN.exists():
         pytest.skip("the shared golden file is not beside this checkout")
     cases = {case["id"] for case in json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]}
     here = named_in_tests()
-    assert cases - here - LATER - NARRATIVE == set()
-    assert here & (LATER | NARRATIVE) == set()
+    assert cases - here - NARRATIVE == set()
+    assert here & NARRATIVE == set()
