@@ -32,6 +32,7 @@ PLAIN = (
     "deal_to_won",
     "deal_value",
     "deal_booking",
+    "lead_size",
     "lead_cost",
     "already",
     "own_probability",

@@ -60,6 +60,9 @@ class Plan:
     lead_to_won, deal_to_won : float
         Share of leads, and of deals, that win, end to end (not the product of the steps, which
         skips and deals gone back spoil); missing without leads.
+    lead_size : float
+        How much the number of leads varies around the plan (`kpi.planning.lead_flow`); infinite:
+        no more than chance makes it.
     deal_booking : float
         Mean amount of a win; missing where not known.
     lead_cost, deal_value : float
@@ -89,6 +92,7 @@ class Plan:
     deal_to_won: float = np.nan
     deal_value: float = np.nan
     deal_booking: float = np.nan
+    lead_size: float = np.inf
     lead_cost: float = np.nan
     already: float = 0.0
     own_probability: float = np.nan

@@ -134,6 +134,7 @@ def reverse_funnel(
         deal_to_won=model.curve(model.first_deal, model.top).final,
         deal_value=model.deal_value,
         deal_booking=model.bookings.mean if model.bookings else np.nan,
+        lead_size=model.lead_flow.size,
         lead_cost=model.lead_cost if lead_cost is None else float(lead_cost),
         already=done,
         own_probability=own,

@@ -48,7 +48,7 @@ def track(plan: Plan, snapshot: Snapshot) -> pd.DataFrame:
     Notes
     -----
     The band of ``won`` is that of the simulated months. Leads vary around the plan as a Poisson
-    number does; stages between vary as a negative binomial one, with the relative variance beyond
+    number does, or as much more as the company's own months did; stages between vary as a negative binomial one, with the relative variance beyond
     Poisson that the simulated wins have (rates and delays that are not known exactly).
     """
     came = arrivals(plan, snapshot)
@@ -78,6 +78,9 @@ def _bands(plan: Plan) -> tuple[Floats, Floats]:
             between = stage != "leads"
             wide = nbinom.ppf(share, 1 / extra, 1 / (1 + need[between] * extra))
             place[between] = wide
+        if np.isfinite(plan.lead_size):
+            leads, size = stage == "leads", plan.lead_size
+            place[leads] = nbinom.ppf(share, size, size / (size + need[leads]))
     for month, row in plan.outcome.set_index("month").iterrows():
         here = (stage == "won") & (plan.table["month"] == month).to_numpy()
         low[here], high[here] = row["wins_low"], row["wins_high"]

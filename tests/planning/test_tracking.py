@@ -1,5 +1,7 @@
 """Plan against actual: counts by the month of arrival, a colour only outside what chance explains."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,3 +123,13 @@ def test_other_definitions_and_filters_are_said():
     assert track(made, data).attrs["notes"] == ()
     other = data.under(type(data.definitions)(fiscal_year_start=7))
     assert any("definitions" in note for note in track(made, other).attrs["notes"])
+
+
+def test_leads_that_come_erratically_have_a_wider_band():
+    """A company whose months vary more than chance does not see colour on every one of them."""
+    made, came = plan(), company([30, 20, 10], [10, 8, 4], [5, 4, 3])
+    calm, wild = track(made, came), track(replace(made, lead_size=4.0), came)
+    leads = calm["stage"] == "leads"
+    assert (wild.loc[leads, "high"] > calm.loc[leads, "high"]).all()
+    assert (wild.loc[leads, "low"] < calm.loc[leads, "low"]).all()
+    assert wild.loc[~leads, "high"].equals(calm.loc[~leads, "high"])
