@@ -3,8 +3,8 @@
 Run as ``python benchmarks/plan.py [--rounds 15]``; README.md says how to read it. The model is that of
 the sample company, the plan one of 24 months and 10,000 draws; in each round one rate is set anew,
 the plan is worked out, and then the arrivals of its leads and their thinning over the months are
-drawn with numpy, and nothing else. Times are those that the process kept processors at work, the least
-of all rounds: what else runs on the machine only adds to them.
+drawn with numpy, and nothing else. Times are those on the wall, the least of all rounds: what else
+runs on the machine only adds to them.
 """
 
 import argparse
@@ -53,20 +53,20 @@ def fitted() -> FunnelModel:
 
 
 def timed(model: FunnelModel, kind: str, amount: float, turn: int) -> tuple[float, float]:
-    """Busy seconds of one plan with a rate set anew, and of drawing its numbers."""
+    """Seconds of one plan with a rate set anew, and of drawing its numbers."""
     step = model.steps[turn % model.top].name
     rate = model.rates[step].value * (1 - 0.002 * (turn + 1))
     by = pd.Timestamp(model.as_of) + pd.DateOffset(months=MONTHS) + pd.offsets.MonthEnd(0)
-    began = time.process_time()
+    began = time.perf_counter()
     changed = model.with_rates({step: rate})
     plan = reverse_funnel(changed, by=by.date(), draws=DRAWS, **{kind: amount})
-    planned = time.process_time()
+    planned = time.perf_counter()
     share = thinned(changed, plan, by.date())
     leads = np.array([plan.leads_by_month.get(f"{m:%Y-%m}", 0) for m in plan.outcome["month"]])
     rng = np.random.default_rng(turn)
-    drawing = time.process_time()
+    drawing = time.perf_counter()
     drawn(rng, leads, share)
-    return planned - began, time.process_time() - drawing
+    return planned - began, time.perf_counter() - drawing
 
 
 def thinned(model: FunnelModel, plan: Plan, by: date) -> "np.ndarray":

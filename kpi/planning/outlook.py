@@ -140,7 +140,7 @@ class Outlook:
     def _counted(self, values: Values, missing: Floats, when: Floats, *, about: bool) -> Ints:
         """How many wins, drawn one after the other, it takes to bring what is missing."""
         post = self.coming.posterior
-        pool = values.pool
+        pool = self.coming.sizes(values).pool
         base = self.model.base
         leaves = self.target.is_level and base is not None and base.growth != 1.0
         kept: Floats = np.ones(len(when))
@@ -157,7 +157,6 @@ class Outlook:
         count = int(np.ceil(most / post.value.min() + 8 * np.sqrt(most + 1) * (1 + spread) + 20))
         if about or count * post.draws > MANY:
             return self._about(missing / (mean * post.value), spread)
-        order = self._order(values)
         stays = kept[np.searchsorted(np.cumsum(when)[:-1], _MIDDLES)] if leaves else None
         sizes, month = stream(post.seed, SIZES), stream(post.seed, WHEN)
         short = (missing - 1e-9 * abs(missing)) / post.value
@@ -169,7 +168,7 @@ class Outlook:
                 break
             took += still
             at = sizes.random(post.draws)
-            brought = pool[(at * len(pool)).astype("int64") if order is None else order(at)]
+            brought = pool[(at * len(pool)).astype("int64")]
             if stays is not None:
                 brought = brought * stays[(month.random(post.draws) * PLACES).astype("int64")]
             total += brought
@@ -187,21 +186,6 @@ class Outlook:
         noise = stream(post.seed, SIZES).standard_normal(post.draws)
         many = np.maximum(wins, 0.0)
         return np.maximum(np.ceil(many + spread * np.sqrt(many) * noise), 0).astype("int64")
-
-    def _order(self, values: Values) -> Callable[[Floats], Ints] | None:
-        """How to find a place in the pool where deals that take longer than there is time are rarer."""
-        if values.rank is None:
-            return None
-        weight = self._in_time(values.rank)
-        steps = np.cumsum(weight / weight.sum())[:-1]
-        return lambda at: np.asarray(np.searchsorted(steps, at), dtype="int64")
-
-    def _in_time(self, rank: Floats) -> Floats:
-        """Chance that a win with such a delay comes before the last day, leads coming evenly."""
-        curve = self.model.curve(0, self.model.top)
-        delay = np.searchsorted(curve.share / curve.final, rank)
-        days = (self.horizon.last - self.horizon.first).days + 1
-        return np.maximum(1 - delay / days, 1e-6)
 
     def means(self, z: float) -> tuple[Floats, Floats]:
         """Wins of one lead by each checkpoint, on average, and how many new leads must bring.

@@ -125,6 +125,7 @@ def worth(coming: Coming, wins: Ints, values: Values | None) -> Floats:
     """What the wins of each month bring, (draws, months); nan where values are not known."""
     if values is None:
         return np.full(wins.shape, np.nan)
+    values = coming.sizes(values)
     post = coming.posterior
     rng = stream(post.seed, FORWARD + 1)
     mean = post.value[:, None]

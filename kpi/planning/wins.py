@@ -1,5 +1,6 @@
 """Wins still to come, draw by draw: of the open pipeline, of deals without a lead, of new leads."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ from kpi.planning.curve import Floats, Ints
 from kpi.planning.horizon import Horizon, spread
 from kpi.planning.pipeline import credited, direct_arrivals
 from kpi.planning.posterior import LEADS, PIPELINE, Posterior, Same, drawn, stream
+from kpi.planning.values import POOL, Values
 
 if TYPE_CHECKING:
     from kpi.planning.model import FunnelModel
@@ -73,6 +75,23 @@ class Coming:
                 won = np.flatnonzero(at < by[-1])
                 found[won, np.searchsorted(by, at[won], side="right")] += 1
         return found
+
+    def sizes(self, values: Values) -> Values:
+        """Values to draw from where deals that take longer than there is time are rarer.
+
+        Where size and delay go together, every value weighs as much as the chance that a win with
+        its delay comes before the last day, leads coming evenly; the others stay as they are.
+        """
+        if values.rank is None:
+            return values
+        curve = self.model.curve(0, self.model.top)
+        delay = np.searchsorted(curve.share / curve.final, values.rank)
+        days = (self.horizon.last - self.horizon.first).days + 1
+        weight = np.maximum(1 - delay / days, 1e-6)
+        order = np.argsort(values.pool, kind="stable")
+        steps = np.cumsum((weight / weight.sum())[order])[:-1]
+        at = (np.arange(POOL) + 0.5) / POOL
+        return replace(values, pool=values.pool[order][np.searchsorted(steps, at)], rank=None)
 
     def per_lead(self, month: int) -> Floats:
         """Wins by the end of a month of one lead planned in each month, (draws, months created)."""
