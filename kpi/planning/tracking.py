@@ -48,8 +48,9 @@ def track(plan: Plan, snapshot: Snapshot) -> pd.DataFrame:
     Notes
     -----
     The band of ``won`` is that of the simulated months. Leads vary around the plan as a Poisson
-    number does, or as much more as the company's own months did; stages between vary as a negative binomial one, with the relative variance beyond
-    Poisson that the simulated wins have (rates and delays that are not known exactly).
+    number does, or as much more as the company's own months did; stages between vary as a negative
+    binomial one, with the relative variance beyond Poisson that the simulated wins have (rates and
+    delays that are not known exactly).
     """
     came = arrivals(plan, snapshot)
     ended = set(over(plan, snapshot))
