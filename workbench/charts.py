@@ -229,16 +229,12 @@ def plan_months(plan: Plan) -> Chart:
 def _credits(plan: Plan, rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     long = rows[[*keys, *CREDITS]].melt(keys, list(CREDITS), var_name="credit", value_name="amount")
     long["order"] = long["credit"].map({name: i for i, name in enumerate(CREDITS)})
-    long["credit"] = long["credit"].map(dict(zip(CREDITS, _credit_names(plan), strict=True)))
+    long["credit"] = long["credit"].map(dict(zip(CREDITS, words.credit_names(plan), strict=True)))
     return long
 
 
-def _credit_names(plan: Plan) -> list[str]:
-    return ["open now", "direct deals", f"new {plan.top}"]
-
-
 def _credit_colour(plan: Plan) -> alt.Color:
-    scale = alt.Scale(domain=_credit_names(plan), range=CREDIT_COLOURS)
+    scale = alt.Scale(domain=words.credit_names(plan), range=CREDIT_COLOURS)
     return alt.Color("credit:N", title=None, scale=scale)
 
 

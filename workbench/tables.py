@@ -72,17 +72,19 @@ def movement_table(table: pd.DataFrame, symbol: str = "$") -> pd.DataFrame:
 
 def plan_table(plan: Plan) -> pd.DataFrame:
     """What the plan needs, one row per stage and one column per month, with the total."""
-    wide = plan.table.pivot_table(index="stage", columns="month", values="need", sort=False)
-    labels = plan.table.drop_duplicates("stage").pipe(_headed, "stage")["label"]
-    shown = pd.DataFrame({"stage": [labels[stage] for stage in wide.index]})
-    whole = plan.table["stage"].iloc[0]
-    for month in wide.columns:
-        shown[f"{month:%b %Y}"] = [
-            whole_text(v) if stage == whole else _one(v) for stage, v in wide[month].items()
-        ]
-    totals = wide.sum(axis=1)
-    shown["total"] = [whole_text(v) if s == whole else _one(v) for s, v in totals.items()]
-    return shown.pipe(_headed, "stage")
+    months = [f"{month:%b %Y}" for month in plan.table["month"].unique()]
+    top = plan.table["stage"].iloc[0]
+    rows: dict[str, list[float]] = {}
+    labels = dict(zip(plan.table["stage"], plan.table["label"], strict=True))
+    for stage, need in zip(plan.table["stage"], plan.table["need"], strict=True):
+        rows.setdefault(stage, []).append(need)
+    shown = [
+        [write(need) for need in (*needs, sum(needs))]
+        for stage, needs in rows.items()
+        for write in [whole_text if stage == top else _one]
+    ]
+    named = pd.Index([labels[stage] for stage in rows])
+    return pd.DataFrame(shown, index=named, columns=pd.Index([*months, "total"], name="stage"))
 
 
 def credit_table(plan: Plan) -> pd.DataFrame:

@@ -90,6 +90,11 @@ def _records(plan: Plan, n: int) -> str:
     return "lead or deal" if n == 1 else "leads and deals"
 
 
+def credit_names(plan: Plan) -> list[str]:
+    """Say where the records of a plan come from: the pipeline, direct deals, what it creates."""
+    return ["open now", "direct deals", f"new {plan.top}"]
+
+
 def answer(plan: Plan, model: FunnelModel, snapshot: Snapshot) -> Markdown:
     """Return the answer and what stands behind it."""
     lines = [f"## {sentence(plan)}", ""]

@@ -1,8 +1,17 @@
 """Boards: one question each, usable from any notebook in one line."""
 
+from workbench.boards.bottoms_up import BottomsUpBoard
 from workbench.boards.connect import ConnectBoard
 from workbench.boards.funnel import FunnelBoard
 from workbench.boards.reverse_funnel import ReverseFunnelBoard
 from workbench.boards.team import TeamBoard
+from workbench.boards.tracking import TrackingBoard
 
-__all__ = ["ConnectBoard", "FunnelBoard", "ReverseFunnelBoard", "TeamBoard"]
+__all__ = [
+    "BottomsUpBoard",
+    "ConnectBoard",
+    "FunnelBoard",
+    "ReverseFunnelBoard",
+    "TeamBoard",
+    "TrackingBoard",
+]

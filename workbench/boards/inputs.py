@@ -48,7 +48,7 @@ class NumberInput:
         *,
         history: str,
         step: float,
-        changed: Callable[[], None],
+        changed: Callable[[], None] | None = None,
     ) -> None:
         self.label = label
         self.default = default
@@ -88,9 +88,10 @@ class NumberInput:
         """Take the number of history again."""
         self.field.value = self.default
 
-    def _edited(self, changed: Callable[[], None]) -> None:
+    def _edited(self, changed: Callable[[], None] | None) -> None:
         self.reset.disabled = self.override is None
-        changed()
+        if changed is not None:
+            changed()
 
 
 def rate_history(rate: Rate) -> str:

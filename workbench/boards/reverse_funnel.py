@@ -6,16 +6,22 @@ from typing import Any
 
 import ipywidgets as w
 import numpy as np
+import pandas as pd
 
 from kpi import Snapshot, TableError
 from kpi.periods import as_date, month_start
-from kpi.planning import FunnelModel, Plan, reverse_funnel
-from workbench import charts, tables, theme, words
-from workbench.boards.inputs import LABEL, STYLE, WIDTH, NumberInput, html_table, rate_history
+from kpi.planning import FunnelModel, Plan, Scenario, levers, reverse_funnel
+from workbench import plan_drawing, plan_tables, plan_words, tables, theme, words
+from workbench.boards.freezer import Freezer
+from workbench.boards.inputs import html_table
+from workbench.boards.parts import Filters, Frame, OnDemand, Scenarios, Shown
+from workbench.boards.plan_numbers import leads_each_month, usual_pace
+from workbench.boards.reverse_inputs import LEAST, MOST, PlanInputs
 
-WINS, MRR = "deals won", "new MRR"
 PLAN_MONTHS = 6
-LEAST, MOST = 10, 99  # chance on the slider, per cent
+KPIS = ("win_rate", "cycle_days", "deals_won")
+OF_LEADS = ("lead_conversion", "lead_to_customer", "leads_created")
+NEEDED = "Needed at each stage, by month"
 
 
 class ReverseFunnelBoard:
@@ -25,24 +31,38 @@ class ReverseFunnelBoard:
     ----------
     source : Snapshot or FunnelModel
         A snapshot is fitted first.
-    wins, new_mrr : float, optional
+    wins, new_mrr, bookings, mrr, arr : float, optional
         Target to begin with, at most one; default the wins of the last six months of history.
     by : date, optional
         Last day that counts; default six months after the plan starts.
     confidence : float
         Chance wanted, 0 to 1.
+    start : date, optional
+        First day that counts; default the first of the month after the data ends.
 
     Attributes
     ----------
-    goal, target, by, confidence, deal_value
-        The inputs: a ``ToggleButtons``, a ``FloatText``, a ``DatePicker``, an ``IntSlider`` (per
-        cent) and a `NumberInput`.
-    rates : dict of step name to `NumberInput`
+    goal, target, by, confidence
+        The target: a ``Dropdown``, a ``FloatText``, a ``DatePicker`` and an ``IntSlider`` (per cent).
+    rates : dict of step name to NumberInput
         Rates in per cent, as observed; ``rates["leads"].field.value = 20`` sets one by hand.
+    deal_value, own, cap, cycle, churn, lead_cost : NumberInput
+        Value of a win, your own leads a month (the plan says their chance), the most leads a month,
+        length of the cycle in per cent of history, churn a year, cost of a lead; the last two are
+        None where the model has no use for them.
+    part : ToggleButtons
+        Which of these are seen.
+    reset : Button
+        Every number from history again.
+    levers : OnDemand
+        What closes the gap: each lever alone (`kpi.planning.levers`); found is `found`.
+    scenarios : Scenarios
+    freezer : Freezer
+    model : FunnelModel
     plan : Plan or None
         The result for what the controls say; None while they make no sense.
-    problem : str
-        Why there is no plan; empty while there is one.
+    sentence, problem : str
+        The answer, and why there is none.
     view : VBox
         What is shown: the answer first, then inputs beside charts, then the table.
     """
@@ -51,203 +71,172 @@ class ReverseFunnelBoard:
         self,
         source: Snapshot | FunnelModel,
         *,
-        wins: float | None = None,
-        new_mrr: float | None = None,
         by: date | str | None = None,
         confidence: float = 0.8,
         start: date | str | None = None,
+        **target: float | None,
     ) -> None:
-        if wins is not None and new_mrr is not None:
-            raise TableError("set the target as wins or as new_mrr, at most one of them")
+        kind, amount = _asked(target)
         if not LEAST <= 100 * confidence <= MOST:
             raise TableError(
                 f"confidence = {confidence}; the board takes {LEAST / 100} to {MOST / 100}"
             )
         self.model = FunnelModel.fit(source) if isinstance(source, Snapshot) else source
         self.plan: Plan | None = None
-        self.problem = ""
-        self._quiet = True
-        self._start = as_date(start) if start else None
-        first = self._start or month_start(self._as_of(), 1)
-        usual = self.model.recent_wins or 5
-        value = np.nan_to_num(self.model.deal_value, nan=1_000.0)
-        self._target_of = {
-            WINS: float(usual if wins is None else wins),
-            MRR: float(max(round(usual * value, -3), 1_000) if new_mrr is None else new_mrr),
-        }
+        self.found: pd.DataFrame | None = None
+        self._under: tuple[tuple[object, ...], FunnelModel] | None = None
+        began = as_date(start) if start else None
+        first = began or month_start(_known(self.model), 1)
         end = as_date(by) if by else month_start(first, PLAN_MONTHS) - timedelta(days=1)
-        self._make_target(WINS if new_mrr is None else MRR, end, confidence)
-        self._make_rates()
-        self._make_view()
-        self._quiet = False
-        self.refresh()
-
-    def _as_of(self) -> date:
-        if self.model.as_of is None and self._start is None:
-            raise TableError("an assumed model has no as-of date: give the board a start date")
-        return self.model.as_of or self._start  # type: ignore[return-value]
-
-    def _make_target(self, goal: str, end: date, confidence: float) -> None:
-        options = [WINS, MRR] if self.model.values is not None else [WINS]
-        self.goal = w.ToggleButtons(
-            options=options,
-            value=goal,
-            tooltips=["The target is a number of deals", "The target is new revenue a month"],
-            style={"button_width": "150px"},
+        self.inputs = PlanInputs(
+            self.model, kind, amount=amount, by=end, start=began, confidence=confidence
         )
-        self.target = w.FloatText(
-            value=self._target_of[goal],
-            description="Target",
-            style=LABEL,
-            layout=w.Layout(width=WIDTH),
-            tooltip="How many deals, or how much new revenue a month",
-        )
-        self.by = w.DatePicker(
-            value=end, description="By the end of", style=LABEL, layout=w.Layout(width="314px")
-        )
-        self.confidence = w.IntSlider(
-            value=round(100 * confidence),
-            min=LEAST,
-            max=MOST,
-            step=1,
-            description="Chance, %",
-            continuous_update=False,
-            style=LABEL,
-            layout=w.Layout(width="330px"),
-        )
-        for control in (self.target, self.by, self.confidence):
-            control.add_class("rf-input")
-            control.observe(lambda _change: self.refresh(), names="value")
-        self.goal.observe(self._other_goal, names="value")
-
-    def _make_rates(self) -> None:
-        labels = {step.name: step.label for step in self.model.steps}
-        following = [step.label for step in self.model.steps[1:]]
-        self.rates = {}
-        for (name, rate), after in zip(self.model.rates.items(), following, strict=True):
-            self.rates[name] = NumberInput(
-                f"{_short(labels[name])} → {_short(after)}, %",
-                round(100 * rate.value, 1),
-                history=rate_history(rate),
-                step=0.5,
-                changed=self.refresh,
-            )
-        value = self.model.deal_value
-        known = 0 if self.model.values is None else len(self.model.values)
-        self.deal_value = NumberInput(
-            "Deal, new MRR",
-            0.0 if np.isnan(value) else float(round(value)),
-            history=f"mean of {known:,} deals won" if known else "not known: needed for revenue",
-            step=50,
-            changed=self.refresh,
-        )
-        self.reset = w.Button(
-            description="Reset all to history", icon="undo", layout=w.Layout(width="180px")
-        )
+        self._name_inputs()
+        self.levers = OnDemand("What closes the gap", self.find_levers, self._levered)
+        self.lever_table = w.HTML()
+        self.scenarios = Scenarios(self.inputs.scenario, self._put, lambda: self.model)
+        self.freezer = Freezer(lambda: self.plan)
+        self.frame = self._framed(source)
         self.reset.on_click(lambda _button: self.back())
 
-    def _make_view(self) -> None:
-        self.answer, self.picture, self.table = w.HTML(), w.HTML(), w.HTML()
-        inputs = [
-            w.HTML("<h4>Target</h4>"),
-            self.goal,
-            self.target,
-            self.by,
-            self.confidence,
-            w.HTML("<h4>Conversion from stage to stage</h4>"),
-            *[rate.view for rate in self.rates.values()],
-            self.deal_value.view,
-            self.reset,
-        ]
-        left = w.VBox(inputs, layout=w.Layout(width="340px", flex="0 0 auto"))
-        right = w.VBox([self.picture], layout=w.Layout(flex="1 1 440px", min_width="0"))
-        body = w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", grid_gap="20px"))
-        source = w.HTML(f'<div class="rf-note">{html.escape(self.model.source)}</div>')
-        self.view = w.VBox([w.HTML(STYLE), self.answer, body, self.table, source])
-        self.view.add_class("rf-board")
+    def _name_inputs(self) -> None:
+        inputs = self.inputs
+        self.goal, self.target, self.by = inputs.goal, inputs.target, inputs.by
+        self.confidence, self.rates = inputs.confidence, inputs.rates
+        self.deal_value, self.part = inputs.deal_value, inputs.part
+        self.own, self.cap, self.cycle = inputs.own, inputs.cap, inputs.cycle
+        self.churn, self.lead_cost, self.reset = inputs.churn, inputs.lead_cost, inputs.reset
 
-    def _other_goal(self, change: dict[str, Any]) -> None:
-        """Switch between wins and revenue, each with the target it last had."""
-        self._target_of[change["old"]] = self.target.value
-        self._quiet = True
-        self.target.value = self._target_of[change["new"]]
-        self._quiet = False
-        self.refresh()
+    def _framed(self, source: Snapshot | FunnelModel) -> Frame:
+        known = isinstance(source, Snapshot)
+        of_leads = OF_LEADS if self.model.has_leads else ()
+        steps = len(self.model.steps)
+        funnel = plan_drawing.FUNNEL_TOP + plan_drawing.STEP * steps + 30
+        return Frame(
+            "reverse_funnel",
+            self._show,
+            controls=self.inputs.controls,
+            left=self.inputs.left,
+            filters=Filters(source, only=()) if isinstance(source, Snapshot) else None,
+            kpis=(*KPIS, *of_leads) if known else (),
+            height=plan_drawing.MONTHS_HEIGHT + funnel,
+            more=[
+                self.levers.view,
+                self.lever_table,
+                w.HTML("<h4>Scenarios: keep these inputs, and compare</h4>"),
+                self.scenarios.view,
+                w.HTML("<h4>Freeze this plan, to track it later</h4>"),
+                self.freezer.view,
+            ],
+        )
+
+    @property
+    def sentence(self) -> str:
+        """The answer as text; where there is none, why."""
+        return self.frame.sentence
+
+    @property
+    def problem(self) -> str:
+        """Why there is no answer; empty where there is one."""
+        return self.frame.problem
+
+    @property
+    def view(self) -> w.VBox:
+        """What is shown."""
+        return self.frame.view
 
     def back(self) -> None:
-        """Take every rate and the deal value from history again."""
-        self._quiet = True
-        for number in (*self.rates.values(), self.deal_value):
-            number.back()
-        self._quiet = False
-        self.refresh()
+        """Take every rate and all else that is not the target from history again."""
+        with self.frame.quiet():
+            self.inputs.back()
 
-    def refresh(self) -> None:
-        """Plan for what the controls say; a bad input shows its message in place of the result."""
-        if self._quiet:
-            return
-        try:
-            self.plan = self._planned()
-        except TableError as error:
-            self.plan, self.problem = None, str(error)
-            self.answer.value = f'<div class="rf-problem">{html.escape(self.problem)}</div>'
-            self.picture.value = self.table.value = ""
-            return
-        self.problem = ""
-        self.answer.value = self._said(self.plan)
-        self.picture.value = "".join(
-            [
-                theme.image(charts.plan_months(self.plan), words.sentence(self.plan)),
-                theme.image(charts.plan_funnel(self.plan), "What the plan needs at each stage."),
-            ]
+    def _put(self, scenario: Scenario) -> None:
+        with self.frame.quiet():
+            self.inputs.put(scenario)
+
+    def _show(self) -> Shown:
+        """Plan for what the controls say."""
+        self.plan = None
+        self._forget()
+        plan = self.plan = self._planned(self.inputs.scenario("board"))
+        said = words.sentence(plan)
+        drawn = [
+            theme.embedded(plan_drawing.months(plan), said),
+            theme.embedded(plan_drawing.funnel(plan), "What the plan needs at each stage."),
+        ]
+        return Shown(
+            sentence=said,
+            facts=[(name, f"{text}.") for name, text in words.facts(plan, self.model)],
+            picture="".join(drawn),
+            tables={NEEDED: tables.plan_table(plan)},
+            notes=[f"{note}." for note in plan.notes],
+            source=self.model.source,
+            data={"plan": plan.table, "outcome": plan.outcome},
         )
-        self.table.value = _table(self.plan)
 
-    def _planned(self) -> Plan:
-        if self.by.value is None:
-            raise TableError("set the date by which the target counts")
-        rates = {}
-        for name, number in self.rates.items():
-            if number.override is None:
-                continue
-            if not 0 < number.override <= 100:
-                raise TableError(
-                    f"{number.label} = {number.override:g}; expected above 0 and up to 100"
-                )
-            rates[name] = number.override / 100
-        model = self.model.with_rates(rates, deal_value=self.deal_value.override)
-        goal = {"wins" if self.goal.value == WINS else "new_mrr": self.target.value}
+    def _planned(self, asked: Scenario) -> Plan:
+        """Plan as `Scenario.plan` does, with the model kept as long as its rates are the same.
+
+        What a model has drawn serves every target; a new one would draw it again.
+        """
+        assumed = asked.rates, asked.deal_value, asked.cycle, asked.annual_churn
+        if self._under is None or self._under[0] != assumed:
+            self._under = assumed, asked.model(self.model)
         return reverse_funnel(
-            model,
-            by=self.by.value,
-            start=self._start,
-            confidence=self.confidence.value / 100,
-            **goal,
+            self._under[1],
+            asked.target,
+            caps=asked.caps,
+            leads_by_month=asked.leads_by_month,
+            lead_cost=asked.lead_cost,
         )
 
-    def _said(self, plan: Plan) -> str:
-        facts = "".join(
-            f"<li><b>{html.escape(name)}</b>: {html.escape(text)}.</li>"
-            for name, text in words.facts(plan, self.model)
+    def find_levers(self) -> pd.DataFrame:
+        """Look for what lets the own leads reach the target; those of the usual pace without any.
+
+        Returns
+        -------
+        DataFrame
+            As `kpi.planning.levers`; ``.attrs["leads"]`` are the leads by month.
+        """
+        asked = self.inputs.scenario("board")
+        pace = usual_pace(self.model)
+        if asked.leads_by_month is None and np.isnan(pace):
+            raise TableError("say first how many you create a month: there is no usual pace")
+        leads = asked.leads_by_month or leads_each_month(
+            asked.target, self.model.as_of, float(round(pace))
         )
-        said = html.escape(words.sentence(plan))
-        return f'<div class="rf-answer">{said}</div><ul class="rf-facts">{facts}</ul>'
+        found = levers(asked.model(self.model), asked.target, leads)
+        found.attrs["leads"] = leads
+        return found
+
+    def _levered(self, found: pd.DataFrame) -> None:
+        self.found = found
+        heading = html.escape(plan_words.levers_said(found, own=self.own.override is not None))
+        self.lever_table.value = f"<h4>{heading}</h4>{html_table(plan_tables.lever_table(found))}"
+
+    def _forget(self) -> None:
+        """Drop levers that were found for another state of the inputs."""
+        self.levers.stop("stopped: the inputs changed")
+        self.found = None
+        self.lever_table.value = ""
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         """Show the widgets; where there are none (a viewer, a test), the answer as text."""
-        bundle: dict[str, Any] = dict(self.view._repr_mimebundle_(**options) or {})
-        bundle["text/plain"] = words.sentence(self.plan) if self.plan else self.problem
-        return bundle
+        return self.frame.bundle(**options)
 
 
-def _table(plan: Plan) -> str:
-    notes = "".join(f"<li>{html.escape(note)}.</li>" for note in plan.notes)
-    return (
-        "<h4>Needed at each stage, by month</h4>"
-        + html_table(tables.plan_table(plan))
-        + (f'<ul class="rf-note">{notes}</ul>' if notes else "")
-    )
+def _asked(target: dict[str, float | None]) -> tuple[str, float | None]:
+    """Kind and amount of the target asked for at first."""
+    unknown = sorted(set(target) - {"wins", "new_mrr", "bookings", "mrr", "arr"})
+    if unknown:
+        raise TypeError(f"ReverseFunnelBoard() got unexpected keywords {unknown}")
+    given = {kind: amount for kind, amount in target.items() if amount is not None}
+    if len(given) > 1:
+        raise TableError(f"set the target as {' or as '.join(given)}, at most one of them")
+    return next(iter(given.items()), ("wins", None))
 
 
-def _short(label: str) -> str:
-    return label if len(label) <= 11 else label[:10] + "…"
+def _known(model: FunnelModel) -> date:
+    if model.as_of is None:
+        raise TableError("an assumed model has no as-of date: give the board a start date")
+    return model.as_of
