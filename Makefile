@@ -19,11 +19,11 @@ lab: $(USED)  ## Open JupyterLab on the start notebook
 	@$(BIN)/reverse-funnel lab
 
 test: $(DEV)  ## Run every test (long campaigns in their short form)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not campaign"
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not campaign"
 	@$(MAKE) --no-print-directory notebooks
 
 test-full: $(DEV)  ## Run every test, long campaigns whole
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadscope
 	@$(MAKE) --no-print-directory notebooks
 
 NBVAL := -m pytest -q -p no:cacheprovider --nbval --nbval-current-env -o testpaths=notebooks

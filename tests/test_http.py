@@ -581,17 +581,27 @@ TELLTALES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("reply", TELLTALES)
-def test_no_piece_of_the_token_is_ever_shown(reply, caplog):
-    """Not in errors, tracebacks, chained errors or the logs of any library at their most talkative."""
+@pytest.fixture
+def log(caplog, monkeypatch):
+    """The log with the libraries below at their most talkative, whatever ran before silenced them."""
     caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "urllib3.connectionpool", "requests"):
+        caplog.set_level(logging.DEBUG, logger=name)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+    return caplog
+
+
+@pytest.mark.parametrize("reply", TELLTALES)
+def test_no_piece_of_the_token_is_ever_shown(reply, log):
+    """Not in errors, tracebacks, chained errors or the logs of any library at their most talkative."""
     with serving(*[reply] * 2) as server, opened(server, attempts=2) as api:
         with pytest.raises(ApiError) as caught:
             api.get("/a/b")
-        text = shown(caught.value, caplog.text) + repr(api)
+        text = shown(caught.value, log.text) + repr(api)
     text += str(pickle.loads(pickle.dumps(caught.value)))
     assert not {piece for piece in pieces(TOKEN) if piece in text.lower()}
-    assert "DEBUG" in caplog.text
+    assert "DEBUG" in log.text
 
 
 @pytest.mark.parametrize("token", [f"{TOKEN}\n{TOKEN}", f"{TOKEN}\r\nX: y", f"{TOKEN}\u4e2d"])
