@@ -63,7 +63,7 @@ def assert_bad_day(here):
     assert statuses[429], statuses
     assert statuses[401], statuses
     assert statuses[207], statuses
-    assert sum(statuses[s] for s in (423, 477, 500, 502, 503)), statuses
+    assert sum(statuses[s] for s in (423, 477, 500, 502, 503)) >= 3, statuses
     assert not statuses[400], statuses
     assert not statuses[414], statuses
     assert here.server.faults.moves > 10
@@ -77,6 +77,7 @@ def test_a_moving_account_on_a_bad_day(hub, quick_limits, deals):
     here = hub(deals=deals, now=None, seed=5)
     here.server.limits.low.seconds = 0.9
     here.server.tokens.expire_after = here.server.faults.expire_after = 100
+    here.server.faults.error_every = 10  # a small account asks little
     here.server.faults.start(SURVIVABLE)
     happened = live_through(here, syncs=2, between=120, every=0.3, during=3)
     here.same()

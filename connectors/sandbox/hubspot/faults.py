@@ -58,6 +58,7 @@ class Faults:
         self.refused_searches = 0
         self.met: Counter[tuple[str, int]] = Counter()
         self.daily_calls, self.expire_after = 100, 200
+        self.error_every = 40  # one request in so many meets a server error
 
     def start(self, names: Iterable[str]) -> None:
         """Switch faults on; `all` is several.
@@ -157,7 +158,7 @@ class Faults:
 
     def _server_error(self, request: Request) -> Refusal | None:
         key = self._key(request)
-        if key % 40 != 1 or not self._first("server_errors", key, 1 + key // 40 % 2):
+        if key % self.error_every != 1 or not self._first("server_errors", key, 1 + key // 40 % 2):
             return None
         kind = key // 80 % 5
         if kind == 3:
