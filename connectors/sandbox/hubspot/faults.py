@@ -9,7 +9,7 @@ search_429           every seventh search: 429 SECONDLY, 20 times at most
 expired_token        an OAuth access token ends after `expire_after` calls (default 200): 401
                      EXPIRED_AUTHENTICATION until refreshed; a private-app token never does
 no_scope_<object>    403 for calls about that object, naming the scope
-server_errors        one call in `error_every` (default 40): 500, 502, 503 as HTML, 423 or 477; twice a call at most
+server_errors        one call in `error_every` (40): 500, 502, 503 as HTML, 423 or 477; twice a call at most
 slow                 one call in 100 is answered 1.5 s late
 hang                 one call, the thirtieth, is not answered within 70 s
 drop                 one call in 80: the connection ends in mid-reply; each call once at most
