@@ -104,13 +104,18 @@ def caution(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     said = []
     if plan.definitions and f"version {snapshot.definitions.version}\n" not in plan.definitions:
         said.append("the definitions have changed since the plan was made: what counts differs")
-    if plan.as_of is not None and _filters(plan.source) != _filters(snapshot.described):
+    if plan.as_of is not None and filters_of(plan.source) != filters_of(snapshot.described):
         said.append(
-            f"the plan was made with filters: {_filters(plan.source)}; this data has: "
-            f"{_filters(snapshot.described)}"
+            f"the plan was made with filters: {filters_of(plan.source)}; this data has: "
+            f"{filters_of(snapshot.described)}"
         )
     return tuple(said)
 
 
-def _filters(described: str) -> str:
+def filters_of(described: str) -> str:
+    """Return the filters out of what `Snapshot.described` says.
+
+    >>> filters_of("as of 2026-11-01 · source: store · filters: region: east · definitions 1a2b")
+    'region: east'
+    """
     return described.rpartition("filters: ")[2].rpartition(" · definitions")[0]

@@ -71,6 +71,8 @@ class FunnelModel:
         Definitions behind the model, as TOML.
     cycle : float
         Length of every delay relative to history.
+    annual_churn : float or None
+        Churn set by hand, a year; None where it is the base's own.
     history : mapping of str to tuple of float
         What each lever was in the past, by period (`kpi.planning.lever_history.past`); empty without
         data.
@@ -95,6 +97,7 @@ class FunnelModel:
     appointments_per_lead: float = np.nan
     definitions: str = ""
     cycle: float = 1.0
+    annual_churn: float | None = None
     waiting: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame({"step": [], "age": [], "n": []}, dtype="int64")
     )
@@ -226,6 +229,12 @@ class FunnelModel:
         return None if self.worth is None else self.worth.seen
 
     @property
+    def by_hand(self) -> dict[str, float]:
+        """What was set by hand beyond rates and values: ``cycle`` and ``annual_churn``."""
+        found = {} if self.cycle == 1.0 else {"cycle": self.cycle}
+        return found if self.annual_churn is None else found | {"annual_churn": self.annual_churn}
+
+    @property
     def deal_value(self) -> float:
         """Mean new recurring revenue a month of a deal won; nan where it is not known."""
         return self.worth.mean if self.worth is not None else float("nan")
@@ -295,7 +304,7 @@ class FunnelModel:
         if cycle is not None:
             changed["cycle"] = _positive("cycle", cycle, "a factor above 0 (0.9)")
         if annual_churn is not None:
-            changed["base"] = self._losing(annual_churn)
+            changed |= {"base": self._losing(annual_churn), "annual_churn": float(annual_churn)}
         return replace(self, **changed)
 
     def _losing(self, annual_churn: float) -> Base:

@@ -40,6 +40,8 @@ class Outlook:
         What is expected without new leads, draw by draw.
     checkpoints : list of (month, amount)
         Place of the month by whose end an amount must be reached, and what is still missing of it.
+    took : list of array of int, (draws,)
+        Wins that each checkpoint takes from now on, the open pipeline's among them.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Outlook:
         came = np.cumsum(self.coming.direct, axis=1)
         self._direct = [came[:, month] for month, _ in self.checkpoints]
         self._needed: list[Ints] = []
+        self.took: list[Ints] = []
         self.aim(np.ones(len(horizon.months)), about=target.is_level)
 
     @property
@@ -117,9 +120,10 @@ class Outlook:
         """
         arrivals = self.coming.mean_new(leads) + self.coming.direct.mean(axis=0)
         arrivals = arrivals + self.coming.pipeline.mean(axis=0)
-        self._needed = []
+        self._needed, self.took = [], []
         for month, amount in self.checkpoints:
             took = self._wins_for(month, amount, arrivals, about=about)
+            self.took.append(took)
             won = self.coming.pipeline[:, : month + 1].sum(axis=1)
             self._needed.append(np.maximum(took - won, 0))
 

@@ -65,6 +65,8 @@ class Plan:
         no more than chance makes it.
     deal_booking : float
         Mean amount of a win; missing where not known.
+    by_hand : mapping
+        What the model was given beyond rates and values: ``cycle``, ``annual_churn``.
     lead_cost, deal_value : float
         Cost of a lead and new recurring revenue of a win; missing where not known.
     """
@@ -99,6 +101,7 @@ class Plan:
     seed: int = 0
     draws: int = 0
     inputs: Mapping[str, object] = field(default_factory=dict)
+    by_hand: Mapping[str, float] = field(default_factory=dict)
     solve: Callable[[float], int] | None = field(default=None, repr=False)
 
     @property

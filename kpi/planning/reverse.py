@@ -141,6 +141,7 @@ def reverse_funnel(
         seed=seed,
         draws=draws,
         inputs=_inputs(caps, season, smooth, leads_by_month),
+        by_hand=model.by_hand,
         solve=lambda confidence: _total(solve, confidence, target),
     )
 
