@@ -212,10 +212,10 @@ def _set(found: WhatIf, outlook: Outlook, plan: Plan, pace: Floats) -> WhatIf:
     """Set the chance, what runs at the end of each month and the leads needed to the plan's own."""
     exact = np.clip(outlook.chances(pace), SAFE, 1 - SAFE)
     rough = np.clip(found.rough(found.inputs), SAFE, 1 - SAFE)
-    found = replace(found, offset=logit(exact) - logit(rough))
-    now = np.clip(found.chance(found.inputs), SAFE, 1 - SAFE)
-    told = np.clip(plan.probability, SAFE, 1 - SAFE)
-    found = replace(found, offset=found.offset + float(logit(told) - logit(now)))
+    told = np.full(len(exact), np.clip(plan.probability, SAFE, 1 - SAFE))
+    least = np.arange(len(exact)) == int(exact.argmin())
+    aimed = np.where(least, told, np.maximum(exact, told))
+    found = replace(found, offset=logit(aimed) - logit(rough))
     found = replace(found, base_rest=_rest(found, plan))
     return replace(found, margin=_margin(found, plan))
 
