@@ -16,9 +16,10 @@ from workbench.answer import answer
 from workbench.crm import check_crm, serve, sync
 from workbench.numbers import kpis, show_board, show_trace
 from workbench.options import AsOf, Data, MappingFile
-from workbench.report.notebook import NOTEBOOKS, SAMPLES, run_notebook
+from workbench.report.notebook import NOTEBOOKS, SAMPLES
 from workbench.report.privacy import PrivateContentError
-from workbench.report.static_page import NotebookError, render
+from workbench.report.static_page import NotebookError
+from workbench.reporting import report, run_and_render
 from workbench.store_text import store_text
 
 app = typer.Typer(
@@ -74,27 +75,6 @@ def demo(
 
 
 @app.command()
-def report(
-    notebook: Annotated[
-        Path, typer.Argument(help="A notebook, such as notebooks/01_funnel.ipynb.")
-    ],
-    out: Annotated[Path | None, typer.Option(help="Default: out/NAME.html.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="NAME=VALUE: run the notebook anew with this parameter."),
-    ] = None,
-    run: Annotated[bool, typer.Option("--run", help="Run the notebook anew first.")] = False,
-) -> None:
-    """Render a notebook to one static page: no code, no script, nothing loaded, no personal data."""
-    target = out or Path("out") / f"{notebook.stem}.html"
-    if set_ or run:
-        page = run_and_render(notebook, target, dict(_parameter(text) for text in set_ or []))
-    else:
-        page = render(notebook, target).path
-    typer.echo(str(page))
-
-
-@app.command()
 def check(
     data: Annotated[
         Path,
@@ -138,6 +118,7 @@ def keep(
     typer.echo(result.counts.to_string(index=False))
 
 
+app.command()(report)
 app.command()(sync)
 app.command("sandbox")(serve)
 
@@ -156,22 +137,6 @@ def lab() -> None:
     start = NOTEBOOKS / "02_reverse_funnel.ipynb"
     command = [sys.executable, "-m", "jupyter", "lab", str(start), "--LabApp.news_url="]
     raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
-
-
-def run_and_render(notebook: Path, out: Path, parameters: dict[str, object]) -> Path:
-    """Run a notebook with parameters, render it, and return the page written."""
-    with run_notebook(notebook, parameters) as done:
-        return render(done, out).path
-
-
-def _parameter(text: str) -> tuple[str, object]:
-    name, sign, value = text.partition("=")
-    if not sign or not name.isidentifier():
-        raise typer.BadParameter(f"--set {text!r}: expected NAME=VALUE")
-    try:
-        return name, json_text.loads(value)
-    except ValueError:
-        return name, value
 
 
 def main() -> None:

@@ -95,7 +95,8 @@ class ReverseFunnelBoard:
         self.levers = OnDemand("What closes the gap", self.find_levers, self._levered)
         self.lever_table = w.HTML()
         self.scenarios = Scenarios(self.inputs.scenario, self._put, lambda: self.model)
-        self.freezer = Freezer(lambda: self.plan)
+        known = source if isinstance(source, Snapshot) else None
+        self.freezer = Freezer(lambda: self.plan, known)
         self.frame = self._framed(source)
         self.reset.on_click(lambda _button: self.back())
 
@@ -125,7 +126,7 @@ class ReverseFunnelBoard:
                 self.lever_table,
                 w.HTML("<h4>Scenarios: keep these inputs, and compare</h4>"),
                 self.scenarios.view,
-                w.HTML("<h4>Freeze this plan, to track it later</h4>"),
+                w.HTML("<h4>Freeze this plan, to track it later and to show it to leadership</h4>"),
                 self.freezer.view,
             ],
         )
