@@ -47,8 +47,14 @@ async ([slider, text, picture]) => {
     where => [...document.querySelectorAll(where)].map(part => part.src ?? part.innerText).join());
   const before = shown();
   const handle = document.querySelector(`${slider} .noUi-handle`);
+  const field = document.querySelector(`${slider} input`);
   const began = performance.now();
-  handle.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}));
+  if (field) {  // a number: as the arrow key steps it
+    field.stepUp();
+    field.dispatchEvent(new Event('change', {bubbles: true}));
+  } else {
+    handle.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}));
+  }
   while (shown().some((now, place) => now === before[place])) {
     if (performance.now() - began > 20000) throw new Error(`${slider} moved nothing`);
     await new Promise(requestAnimationFrame);

@@ -95,6 +95,7 @@ def rates(table: pd.DataFrame, group: str, title: str) -> Chart:
 def rate_over_time(table: pd.DataFrame, title: str) -> Chart:
     """Line with its interval by period; takes any KPI table of rates with a ``period``."""
     rows = table[["period", "value", "low", "high"]].dropna(subset=["value"])
+    rows = rows.assign(period=rows["period"].dt.tz_localize("UTC"))  # or the reader's zone moves it
     base = alt.Chart(
         rows,
         title=alt.Title(title, subtitle="with 95% interval"),

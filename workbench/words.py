@@ -28,9 +28,13 @@ def sentence(plan: Plan) -> str:
     months = plan.months_to_create
     pace = "" if len(months) == 1 else f", about {months.max():,.0f} a month"
     return (
-        f"Create {plan.to_create:,} {plan.top} by the end of {months.index[-1]:%B %Y}{pace}, "
+        f"Create {plan.to_create:,} {_each(plan)} by the end of {months.index[-1]:%B %Y}{pace}, "
         f"for {goal} with a chance of {percent_text(plan.probability)}."
     )
+
+
+def _each(plan: Plan) -> str:
+    return plan.top.removesuffix("s") if plan.to_create == 1 else plan.top
 
 
 def target(plan: Plan) -> str:

@@ -1,6 +1,7 @@
 """What it costs to win: sales and marketing, each lead, each new customer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import narwhals as nw
@@ -164,7 +165,8 @@ def cost_per_lead(
         raise TableError(f"scope={scope!r}; expected 'all' or 'campaign'")
     groups = by_channel(snapshot, by, every, of="cost_per_lead")
     channel = ["channel"] if groups.columns or scope == "campaign" else []
-    monthly = Groups(snapshot, "leads", channel, "month")
+    always = replace(snapshot, since=None)  # which months count is said by the costs
+    monthly = Groups(always, "leads", channel, "month")
     leads = monthly.add_period(snapshot.leads.lazy(), "created_day")
     counted = _by_month(collect(leads.group_by(*monthly.keys).agg(events=nw.len())))
     table = held_against(snapshot, groups, counted, channel, allocation, lag=0)

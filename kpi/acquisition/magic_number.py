@@ -1,6 +1,7 @@
 """The magic number: recurring revenue gained a year for each unit of cost spent before it."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -124,7 +125,8 @@ def _gains(snapshot: Snapshot, groups: Groups, every: Every) -> pd.DataFrame:
     Without periods asked for: the last whole one. The first period with any revenue has none
     before it and is no row, unless it is the only one.
     """
-    monthly = mrr_movements(snapshot, by=groups.by or None, every="month")
+    always = replace(snapshot, since=None)  # the first period needs the one before it
+    monthly = mrr_movements(always, by=groups.by or None, every="month")
     fiscal = snapshot.definitions.fiscal_year_start
     firsts = [period_start(at.date(), every, fiscal) for at in monthly["period"]]
     monthly = monthly.assign(period=[day_number(day) for day in firsts])
@@ -145,7 +147,9 @@ def _gains(snapshot: Snapshot, groups: Groups, every: Every) -> pd.DataFrame:
         unknown = dict.fromkeys([*names, *(f"{name}_before" for name in names)], np.nan)
         table = groups.complete(table, x=0, period=first_day(last_month(snapshot)), **unknown)
     else:
+        begins = day_number(snapshot.since) if snapshot.since else table["period"].min()
         table = table.dropna(subset=["revenue_before"])
+        table = table[table["period"] >= begins]
     return table.rename(columns=dict(zip(groups.by, groups.columns, strict=True)))
 
 

@@ -31,7 +31,7 @@ from workbench.boards.reverse_funnel import KPIS, OF_LEADS
 from workbench.boards.reverse_inputs import GOALS
 
 AS_OF, END = date(2026, 11, 1), date(2027, 5, 31)
-CONTROLS = (w.FloatText, w.IntSlider, w.DatePicker, w.Dropdown, w.Text, w.Button)
+CONTROLS = (w.FloatText, w.BoundedIntText, w.DatePicker, w.Dropdown, w.Text, w.Button)
 HOSTILE = {
     "S1": "<script>alert(1)</script>",
     "S2": '"><img src=x onerror=alert(1)>',

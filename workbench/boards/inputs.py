@@ -10,7 +10,8 @@ from kpi.planning.curve import Rate
 from workbench import theme
 
 STYLE = f"""<style>
-.rf-board {{ font-size: 14px; color: {theme.RESULT}; }}
+.rf-board {{ font-size: 14px; color: {theme.RESULT}; background: {theme.PAPER}; }}
+body[data-jp-theme-light=false] .rf-board {{ padding: 12px; border-radius: 6px; }}
 .rf-board .rf-input input, .rf-board .rf-input select {{
   color: {theme.INPUT}; font-weight: 600; background: #f5f8ff; border: 1px solid #b9c8ee; }}
 .rf-board .rf-input input:focus {{ outline: 2px solid {theme.INPUT}; }}

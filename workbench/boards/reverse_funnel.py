@@ -43,7 +43,7 @@ class ReverseFunnelBoard:
     Attributes
     ----------
     goal, target, by, confidence
-        The target: a ``Dropdown``, a ``FloatText``, a ``DatePicker`` and an ``IntSlider`` (per cent).
+        The target: a ``Dropdown``, a ``FloatText``, a ``DatePicker``, a ``BoundedIntText`` (per cent).
     rates : dict of step name to NumberInput
         Rates in per cent, as observed; ``rates["leads"].field.value = 20`` sets one by hand.
     deal_value, own, cap, cycle, churn, lead_cost : NumberInput

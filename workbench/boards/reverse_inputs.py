@@ -51,7 +51,7 @@ class PlanInputs:
     Attributes
     ----------
     goal, target, by, confidence
-        ``Dropdown``, ``FloatText``, ``DatePicker``, ``IntSlider`` (per cent).
+        ``Dropdown``, ``FloatText``, ``DatePicker``, ``BoundedIntText`` (per cent).
     rates : dict of step name to NumberInput
         Per cent.
     deal_value, own, cap, cycle, churn, lead_cost : NumberInput
@@ -120,14 +120,16 @@ class PlanInputs:
         self.by = w.DatePicker(
             value=by, description="By the end of", style=LABEL, layout=w.Layout(width="314px")
         )
-        self.confidence = w.IntSlider(
+        self.confidence = w.BoundedIntText(  # no slider: a screen reader cannot name its handle
             value=round(100 * confidence),
             min=LEAST,
             max=MOST,
             step=1,
             description="Chance, %",
             style=LABEL,
-            layout=w.Layout(width="330px"),
+            layout=w.Layout(width=WIDTH),
+            tooltip="How sure to be of the target",
+            continuous_update=False,
         )
         self.goal.observe(self._other_goal, names="value")
 
