@@ -1,5 +1,8 @@
 """Costs, cost per lead, CAC and the magic number: cases told as a specification."""
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -345,6 +348,14 @@ def test_the_magic_number_by_period(every, value):
     assert table["period"].min() > pd.Timestamp("2025-12-01")
     april = magic_number(snapshot(frames), every="month").set_index("period")
     assert april.loc["2026-04-01", "value"] == pytest.approx(60 * 12 / 100)
+
+
+@pytest.mark.parametrize("day", ["2026-04-15", "2026-05-20"])
+def test_where_periods_begin_does_not_move_the_magic_number(day):
+    """The quarter asked for needs the one before it, shown or not."""
+    frames = {"subscriptions": GROWN, "costs": every_month(100)}
+    late = replace(snapshot(frames), since=date.fromisoformat(day))
+    assert one(magic_number(late))["value"] == pytest.approx((480 - 300) * 4 / 300)
 
 
 def test_the_magic_numbers_of_groups_add_up_to_the_companys():

@@ -262,7 +262,8 @@ def _lag(snapshot: Snapshot, deal_type: str | None) -> tuple[int | None, str]:
     if np.isnan(days):
         return None, "not enough data: no deal won, so no median cycle to shift the costs by"
     lag = round(days / MONTH_DAYS)
-    return lag, f"costs of {lag} months earlier (median cycle {days:.0f} days)"
+    earlier = "1 month" if lag == 1 else f"{lag} months"
+    return lag, f"costs of {earlier} earlier (median cycle {days:.0f} days)"
 
 
 ENTRIES = (
