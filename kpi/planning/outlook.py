@@ -5,16 +5,17 @@ part of the chance is exact; only what the draws stand for is simulated. The cha
 smoothly with the leads, and where nothing is uncertain it is exact.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import gammainc, gammaln, ndtri, xlogy
+from scipy.special import gammainc
 
+from kpi.planning.crossing import multiple, upwards
 from kpi.planning.curve import Floats, Ints
 from kpi.planning.horizon import Horizon
-from kpi.planning.posterior import BASE, SIZES, WHEN, Same, stream
+from kpi.planning.posterior import BASE, SIZES, WHEN, Memory, Same, stream
 from kpi.planning.target import PlanError, Target
 from kpi.planning.values import Values
 from kpi.planning.wins import Coming
@@ -28,8 +29,6 @@ MOST_LEADS = 1e9
 PLACES = 4_096
 _MIDDLES = (np.arange(PLACES) + 0.5) / PLACES
 ROUGH, NEAR = 16, 1.05  # every so manyth draw says where the answer is, to a twentieth
-SQRT_2_PI = np.sqrt(2 * np.pi)
-STEPS, CLOSE = 4, 1e-6  # of Newton's method; what two of its steps multiply to where it has converged
 
 
 class Outlook:
@@ -70,7 +69,8 @@ class Outlook:
         came = np.cumsum(self.coming.direct, axis=1)
         self._direct = [came[:, month] for month, _ in self.checkpoints]
         self._needed: list[Ints] = []
-        self._known: dict[bytes, Floats] = {}
+        self._known: dict[tuple[Any, ...], Any] = {}
+        self._recalled = False
         self.took: list[Ints] = []
         self.aim(np.ones(len(horizon.months)), about=target.is_level)
 
@@ -122,12 +122,26 @@ class Outlook:
         """
         arrivals = self.coming.mean_new(leads) + self.coming.direct.mean(axis=0)
         arrivals = arrivals + self.coming.pipeline.mean(axis=0)
-        self._needed, self.took, self._known = [], [], {}
+        self._needed, self.took = [], []
+        self._known, self._recalled = {}, False
         for month, amount in self.checkpoints:
             took = self._wins_for(month, amount, arrivals, about=about)
             self.took.append(took)
             won = self.coming.pipeline[:, : month + 1].sum(axis=1)
             self._needed.append(np.maximum(took - won, 0))
+
+    def _recall(self) -> None:
+        """Take over what was found before for the same draws, needs and wins of a lead.
+
+        So a plan for another chance of the same target looks up no chance twice.
+        """
+        found = blake2b(digest_size=32)
+        for part in (*self._needed, *self._per_lead, *self._direct):
+            found.update(repr((part.shape, part.dtype.str)).encode())
+            found.update(np.ascontiguousarray(part).data)
+        kept = self.model.memory.get("chances", Memory)
+        self._known = kept.get(found.digest(), dict)
+        self._recalled = True
 
     def _wins_for(self, month: int, amount: float, arrivals: Floats, *, about: bool) -> Ints:
         draws = self.coming.posterior.draws
@@ -210,10 +224,10 @@ class Outlook:
         """Chance of each checkpoint with so many leads created in each month, from every nth draw."""
         if every > 1:
             return self._chances(leads, every)
-        key = np.asarray(leads, dtype="float64").tobytes()
+        key = ("chances", np.asarray(leads, dtype="float64").tobytes())
         if key not in self._known:
             self._known[key] = self._chances(leads, 1)
-        return self._known[key]
+        return np.array(self._known[key])
 
     def _chances(self, leads: Floats | Ints, every: int) -> Floats:
         found = []
@@ -236,15 +250,22 @@ class Outlook:
         def short(times: float) -> float:
             return self.chance(np.minimum(times * pattern, caps), ROUGH) - confidence
 
-        return 0.0 if short(0.0) >= 0 else _upwards(short, min(1.0, limit), limit)
+        return 0.0 if short(0.0) >= 0 else upwards(short, min(1.0, limit), limit)
 
     def scale(self, pattern: Floats, caps: Floats, confidence: float) -> float | None:
         """Smallest multiple of a pattern of leads, kept under the caps, that is likely enough.
 
         None where no number of leads is. A few draws say where to look, all of them what it is.
         """
+        if not self._recalled:
+            self._recall()
+        key = ("scale", pattern.tobytes(), caps.tobytes(), confidence)
+        if key not in self._known:
+            self._known[key] = self._scale(pattern, caps, confidence)
+        found: float | None = self._known[key]
+        return found
 
-
+    def _scale(self, pattern: Floats, caps: Floats, confidence: float) -> float | None:
         def short(times: float) -> float:
             return self.chance(np.minimum(times * pattern, caps)) - confidence
 
@@ -254,7 +275,7 @@ class Outlook:
         if short(limit) < 0:
             return None
         guess = max(self.guess(pattern, caps, confidence), 1e-3)
-        found = self._newton(pattern, caps, confidence, guess)
+        found = self._smooth(pattern, caps, confidence, guess)
         if found is not None:
             return found
         low, high = guess / NEAR, min(guess * NEAR, limit)
@@ -264,28 +285,20 @@ class Outlook:
             low, high = high, min(high * 2, limit)
         return float(brentq(short, low, high, xtol=1e-7, rtol=1e-8))
 
-    def _newton(self, pattern: Floats, caps: Floats, confidence: float, guess: float) -> float | None:
-        """Find the multiple in few steps, where the chance has no bend; None where this finds none.
-
-        One date and no cap: each draw expects wins that rise in proportion to the multiple, and the
-        chance has a derivative. Its normal quantile is close to a line in the logarithm of the multiple.
-        """
+    def _smooth(
+        self, pattern: Floats, caps: Floats, confidence: float, guess: float
+    ) -> float | None:
+        """Find the multiple where the chance has no bend in it: one date, no cap. None elsewhere."""
         if len(self.checkpoints) > 1 or np.isfinite(caps[pattern > 0]).any():
             return None
-        wanted = float(ndtri(confidence))
-        each, needed = self._per_lead[0] @ pattern, self._needed[0]
-        of_needed = np.where(needed > 0, gammaln(np.maximum(needed, 1)), np.inf)
-
-        def look(at: float) -> tuple[float, float]:
-            """Quantile beyond the one wanted, and how fast the place changes with it."""
-            times = np.exp(at)
-            quantile = float(ndtri(self.chance(times * pattern)))
-            mean = times * each + self._direct[0]
-            dense = np.exp(xlogy(np.maximum(needed - 1, 0), mean) - mean - of_needed)
-            slope = float((dense * each).mean()) * times * SQRT_2_PI * np.exp(quantile**2 / 2)
-            return quantile - wanted, 1 / slope if slope > 0 else np.inf
-
-        return _stepped(look, float(np.log(guess)))
+        return multiple(
+            lambda times: self.chance(times * pattern),
+            self._needed[0],
+            self._per_lead[0] @ pattern,
+            self._direct[0],
+            confidence=confidence,
+            guess=guess,
+        )
 
 
 def _limit(pattern: Floats, caps: Floats) -> float:
@@ -294,48 +307,3 @@ def _limit(pattern: Floats, caps: Floats) -> float:
     if not np.isfinite(under).all():
         return MOST_LEADS
     return float((under / pattern[pattern > 0]).max(initial=0.0))
-
-
-def _upwards(short: Callable[[float], float], first: float, limit: float) -> float:
-    """Where a rising function crosses zero, to a hundredth; the limit where it does not before."""
-    high = first
-    while short(high) < 0:
-        if high >= limit:
-            return limit
-        high = min(high * 2, limit)
-    low = 0.0 if high <= first else high / 2
-    return float(brentq(short, low, high, rtol=0.01))
-
-
-def _stepped(look: Callable[[float], tuple[float, float]], at: float) -> float | None:
-    """Where a quantile is zero, as a number of which `at` is the logarithm; None if not found.
-
-    Newton's method first, then the cubic through the last two places and their slopes, the axes
-    exchanged.
-    """
-    before = None
-    step = 1.0
-    for _ in range(STEPS):
-        beyond, change = look(at)
-        if not np.isfinite(beyond) or not 0 < change < np.inf:
-            return None
-        to = at - beyond * change if before is None else _cubic(before, (at, beyond, change))
-        if before is not None and abs(step * (to - at)) < CLOSE:
-            return float(np.exp(to))
-        before, step, at = (at, beyond, change), to - at, to
-    return None
-
-
-def _cubic(a: tuple[float, float, float], b: tuple[float, float, float]) -> float:
-    """Value at zero of the cubic through two points (value, place, slope)."""
-    (u, p, du), (v, q, dv) = a, b
-    wide = q - p
-    if wide == 0:
-        return v
-    x = -p / wide
-    return float(
-        u * (1 + 2 * x) * (1 - x) ** 2
-        + wide * du * x * (1 - x) ** 2
-        + v * x**2 * (3 - 2 * x)
-        + wide * dv * x**2 * (x - 1)
-    )

@@ -8,6 +8,7 @@ import numpy as np
 from kpi.planning import FunnelModel, Plan
 from kpi.planning.what_if import WhatIf
 from workbench import words
+from workbench.report.pack.text import clean
 from workbench.theme import money_text, percent_text, whole_text
 
 
@@ -231,5 +232,5 @@ def _values(plan: Plan, model: FunnelModel, money: Say) -> list[Figure]:
 def _rests(model: FunnelModel) -> str:
     """Say what a model rests on: records followed and deals closed."""
     counts = {step.label: model.rates[step.name].n for step in model.steps[:-1]}
-    followed = ", ".join(f"{label} {n:,}" for label, n in counts.items() if n >= FEW)
+    followed = ", ".join(f"{clean(label, 40)} {n:,}" for label, n in counts.items() if n >= FEW)
     return f"{model.closed:,} deals closed; records followed: {followed}"

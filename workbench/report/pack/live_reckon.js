@@ -23,7 +23,8 @@ const TEMME = [
 function logGamma(x) {
   if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
   const t = x + 6.5;
-  const sum = LANCZOS.slice(1).reduce((all, c, k) => all + c / (x + k), LANCZOS[0]);
+  let sum = LANCZOS[0];
+  for (let k = 1; k < LANCZOS.length; k += 1) sum += LANCZOS[k] / (x + k - 1);
   return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
 }
 
