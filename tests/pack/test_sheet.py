@@ -142,7 +142,8 @@ def test_holds_no_link_macro_or_author(pack_contents, tmp_path):
     assert not [name for name, text in parts.items() if 'TargetMode="External"' in text]
     core = ET.fromstring(parts["docProps/core.xml"])
     said = {part.tag.partition("}")[2]: part.text for part in core}
-    assert not said["creator"] and not said["lastModifiedBy"]
+    assert not said["creator"]
+    assert not said["lastModifiedBy"]
     assert said["created"] == said["modified"] == "2026-11-01T00:00:00Z"
     refuse_if_private([path])
 
@@ -175,9 +176,9 @@ def test_text_of_a_crm_is_never_a_formula(hostile_contents, tmp_path):
 
 
 def test_hostile_currency_stays_in_its_quotes(pack_contents, tmp_path):
-    path = written(replace(pack_contents, symbol='"[Red]"\\;x '), tmp_path)
+    path = written(replace(pack_contents, symbol='"[R]\\;x '), tmp_path)
     sheet = book_of(path)["Plan"]
-    assert sheet["B9"].number_format == '"[Red];x "#,##0;"−[Red];x "#,##0'
+    assert sheet["B9"].number_format == '"[R];x "#,##0;"−[R];x "#,##0'
 
 
 def test_plans_that_lack_something_are_written(each_odd, tmp_path):

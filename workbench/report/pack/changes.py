@@ -1,8 +1,23 @@
-"""What changed since the last pack, or since any date."""
+"""What changed since the last pack, or since any date: KPIs, plan, gap and deals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+
+from kpi import Snapshot, TableError, board
+from kpi.planning import Plan, bridge
+from workbench import words
+from workbench.kpi_tables import SYMBOLS, board_table, unit_text
+from workbench.report.pack.changed_deals import moved_deals
+from workbench.report.pack.figures import FEW, goal
+from workbench.report.pack.text import clean
+from workbench.theme import MISSING, money_text, percent_text, whole_text
+
+MOST = 200
+KPIS = ["name", "label", "before", "now", "change", "n"]
+PLAN = ["label", "before", "now"]
+VERBS = {"won": "won", "lost": "lost", "new": "new", "reopened": "reopened", "removed": "removed"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,3 +51,133 @@ class Changes:
     bridge: pd.DataFrame
     moves: pd.DataFrame
     notes: tuple[str, ...] = ()
+
+
+def changes_since(
+    plan: Plan,
+    snapshot: Snapshot,
+    before: Snapshot,
+    *,
+    earlier: Plan | None = None,
+    names: bool = False,
+) -> Changes:
+    """Compare two days of the same company.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of today's pack.
+    snapshot, before : Snapshot
+        The data today, and as it was known on the earlier day.
+    earlier : Plan, optional
+        The plan of the earlier pack; the bridge is then its gap.
+    names : bool
+        Whether names of deals and sellers may be told.
+
+    Returns
+    -------
+    Changes
+        Of KPIs, only what rests on five records or more on both days. Of deals, at most 200, the
+        most important first: won, lost, reopened, removed, new, then amounts and stages, the larger
+        before the smaller.
+    """
+    symbol = _symbol(snapshot)
+    gap, why = _gap(earlier or plan, snapshot)
+    moves, counted = moved_deals(before, snapshot, symbol, names=names)
+    notes = [why] if why else []
+    if len(moves) > MOST:
+        notes.append(f"{len(moves) - MOST:,} more deals moved")
+    kpis = _kpis(before, snapshot)
+    return Changes(
+        since=str(before.as_of),
+        until=str(snapshot.as_of),
+        sentence=_sentence(before, counted, kpis, plan, earlier),
+        kpis=kpis,
+        plan=_plans(earlier, plan, symbol),
+        bridge=gap,
+        moves=moves[:MOST],
+        notes=tuple(notes),
+    )
+
+
+def _symbol(snapshot: Snapshot) -> str:
+    code = snapshot.definitions.reporting_currency
+    return SYMBOLS.get(code, f"{code} ")
+
+
+def _kpis(before: Snapshot, snapshot: Snapshot) -> pd.DataFrame:
+    """KPIs of both days as text; those that rest on too little on one of them are left out."""
+    then, now = (_told(each) for each in (before, snapshot))
+    both = then.merge(now, on="name", suffixes=("_then", "_now"))
+    code = snapshot.definitions.reporting_currency
+    rows = []
+    for _, row in both.iterrows():
+        say = unit_text(row["unit_now"], code)
+        apart = row["value_now"] - row["value_then"]
+        change = f"{'+' if apart > 0 else ''}{say(apart)}" if abs(apart) > 1e-9 else "the same"
+        told = (say(row["value_then"]), say(row["value_now"]), change, int(row["n_now"]))
+        rows.append((row["name"], row["label_now"], *told))
+    return pd.DataFrame(rows, columns=KPIS)
+
+
+def _told(snapshot: Snapshot) -> pd.DataFrame:
+    table = board(snapshot)
+    table["label"] = board_table(table, snapshot.definitions.reporting_currency).index
+    known = table["value"].notna() & (table["n"] >= FEW)
+    return table.loc[known, ["name", "label", "value", "unit", "n"]]
+
+
+def _plans(earlier: Plan | None, plan: Plan, symbol: str) -> pd.DataFrame:
+    """The earlier plan beside this one, what is the same left out."""
+    if earlier is None:
+        return pd.DataFrame(columns=PLAN)
+    then, now = _said(earlier, symbol), _said(plan, symbol)
+    rows = [
+        (label, then.get(label, MISSING), text)
+        for label, text in now.items()
+        if then.get(label) != text
+    ]
+    return pd.DataFrame(rows, columns=PLAN)
+
+
+def _said(plan: Plan, symbol: str) -> dict[str, str]:
+    labels: Mapping[str, str] = dict(
+        plan.table[["stage", "label"]].drop_duplicates().itertuples(index=False)
+    )
+    found = {
+        "Target": f"{goal(plan, symbol)} by {words.day(plan.by)}",
+        f"{plan.top.capitalize()} to create": whole_text(plan.to_create),
+        "Chance": percent_text(plan.probability),
+        "New MRR of a win": money_text(plan.deal_value, symbol),
+    }
+    steps = {f"Goes on from {clean(labels[s], 40)}": percent_text(r) for s, r in plan.rates.items()}
+    return found | steps
+
+
+def _gap(plan: Plan, snapshot: Snapshot) -> tuple[pd.DataFrame, str]:
+    """Bridge of a plan, or why there is none."""
+    try:
+        return bridge(plan, snapshot)[["driver", "effect"]], ""
+    except TableError as error:
+        return pd.DataFrame(columns=["driver", "effect"]), f"no bridge: {error}"
+
+
+def _sentence(
+    before: Snapshot,
+    counted: Mapping[str, int],
+    kpis: pd.DataFrame,
+    plan: Plan,
+    earlier: Plan | None,
+) -> str:
+    parts = [f"{counted[what]:,} {said}" for what, said in VERBS.items() if counted.get(what)]
+    deals = ", ".join(parts) or "none moved"
+    found = [f"Since {words.day(before.as_of)}: deals {deals}"]
+    mrr = kpis[kpis["name"] == "mrr"]
+    if len(mrr):
+        found.append(f"MRR from {mrr['before'].iloc[0]} to {mrr['now'].iloc[0]}")
+    if earlier is not None:
+        found.append(
+            f"{plan.top} to create from {earlier.to_create:,} to {plan.to_create:,}, the chance from "
+            f"{percent_text(earlier.probability)} to {percent_text(plan.probability)}"
+        )
+    return "; ".join(found) + "."

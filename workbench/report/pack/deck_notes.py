@@ -37,10 +37,9 @@ def notes(contents: Contents, about: str) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    return (
-        f"{figure.label}: {clean(figure.text, 120)}. {figure.definition} Formula: {clean(figure.formula, _LONG)}. "
-        f"n: {clean(figure.n, _LONG)}."
-    )
+    formula, n = clean(figure.formula, _LONG), clean(figure.n, _LONG)
+    said = f"{figure.label}: {clean(figure.text, 120)}. {figure.definition}"
+    return f"{said} Formula: {formula}. n: {n}."
 
 
 def _by_column(contents: Contents) -> Iterator[str]:

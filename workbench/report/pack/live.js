@@ -382,8 +382,9 @@ function legend() {
   });
 }
 
+/** On paper the tables are open; definitions are as the reader left them. */
 function printing(open) {
-  document.querySelectorAll("details").forEach((part) => {
+  document.querySelectorAll(".shown details").forEach((part) => {
     part.open = open;
   });
   paint();

@@ -25,25 +25,19 @@ def write_paper(contents: Contents, path: Path) -> None:
     path.write_bytes(paper(contents))
 
 
-def paper(contents: Contents, *, accessible: bool = False) -> bytes:
+def paper(contents: Contents) -> bytes:
     """Set the report.
 
-    Parameters
-    ----------
-    accessible : bool
-        Whether to refuse what PDF/UA-1 forbids. It forbids signs that no font has, which names of
-        a CRM may hold, so the pack does not ask for it; without such signs the result complies.
-
-    Raises
-    ------
-    typst.TypstError
-        If it is to comply and does not.
+    It complies with PDF/UA-1 and says so. Only where a name holds a sign that no font has, which
+    that standard forbids, it does not say so; it is tagged all the same.
     """
+    told = {"data": json.dumps(paper_data(contents), allow_nan=False)}
+    try:
+        return _set(told, ["ua-1"])
+    except typst.TypstError:  # if it is not about a sign, the next line says it again
+        return _set(told, [])
+
+
+def _set(told: dict[str, str], standards: list[typst.PDFStandard]) -> bytes:
     template = files(__package__).joinpath(TEMPLATE).read_bytes()
-    written = typst.compile(
-        template,
-        format="pdf",
-        sys_inputs={"data": json.dumps(paper_data(contents), allow_nan=False)},
-        pdf_standards=["ua-1"] if accessible else [],
-    )
-    return bytes(written)
+    return bytes(typst.compile(template, format="pdf", sys_inputs=told, pdf_standards=standards))

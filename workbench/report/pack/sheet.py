@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from xlsxwriter import Workbook
 
-from workbench.report.pack import sheet_chance, sheet_model, sheet_money
+from workbench.report.pack import rows, sheet_chance, sheet_model, sheet_money
 from workbench.report.pack.contents import Contents
 from workbench.report.pack.sheet_chance import Level
 from workbench.report.pack.sheet_inputs import entries
@@ -41,7 +41,7 @@ def write_sheet(contents: Contents, path: Path) -> None:
     book.set_properties(
         {"title": contents.title, "created": pd.Timestamp(contents.origin.as_of).to_pydatetime()}
     )
-    look = Look(book, contents.symbol)
+    look = Look(book, rows.symbol(contents))
     names = ["Plan", "Rates", "KPIs", *(["Changes"] if contents.changes else []), "Definitions"]
     pages = {name: page(book, look, contents, name) for name in (*names, "Model", "Chance")}
     model, levels = _reckoned(pages["Model"], pages["Chance"], contents)

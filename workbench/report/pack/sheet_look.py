@@ -79,8 +79,7 @@ class Look:
     @property
     def money(self) -> str:
         """Format of money, with the currency in front, its own marks taken from it."""
-        mark = clean(self.symbol, 8).replace('"', "").replace("\\", "")
-        mark += " " if self.symbol.endswith(" ") else ""
+        mark = self.symbol.replace('"', "").replace("\\", "")
         return f'"{mark}"#,##0;"−{mark}"#,##0'
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from xlsxwriter import Workbook
 
 from workbench.report.pack.contents import Contents
+from workbench.report.pack.rows import STAMP, month_names, origin_line, parts
 from workbench.report.pack.sheet_chance import Level
 from workbench.report.pack.sheet_charts import funnel_chart, months_chart
-from workbench.report.pack.rows import STAMP, month_names, origin_line, parts
 from workbench.report.pack.sheet_inputs import Entry, entries
 from workbench.report.pack.sheet_look import Page
 from workbench.report.pack.sheet_model import Model

@@ -4,6 +4,7 @@ import pandas as pd
 
 from workbench.report.pack.changes import Changes
 from workbench.report.pack.contents import Contents
+from workbench.report.pack.rows import kpis
 from workbench.report.pack.sheet_look import Page, opening
 from workbench.tables import each
 
@@ -39,17 +40,19 @@ def write_kpis(page: Page, contents: Contents) -> None:
     )
     heads = ["KPI", "now", "95 %, low", "95 %, high", "before", "n"]
     texts = ["unit", "from", "trend", "rule of thumb", "note", "definition", "formula"]
+    names = kpis(contents)["KPI"]
     page.heads(row, 0, [*heads, *texts])
     for column, head in enumerate(texts, start=len(heads)):
         page.text(row, column, head, "head", align="left", indent=1)
-    for place, kpi in enumerate(each(contents.kpis), start=row + 1):
+    for place, (name, kpi) in enumerate(zip(names, each(contents.kpis), strict=True), row + 1):
         number = next((n for unit, n in UNITS.items() if kpi.unit.startswith(unit)), "count")
-        page.text(place, 0, str(kpi.name).replace("_", " ").capitalize(), "wrapped")
+        page.text(place, 0, name, "wrapped")
         for column, value in enumerate((kpi.value, kpi.low, kpi.high, kpi.before), start=1):
             page.number(place, column, value, "top", number)
         page.records(place, 5, kpi.n, "top")
         began = "to date" if pd.isna(kpi.period) else f"{kpi.period:%Y-%m-%d}"
-        said = [kpi.unit, began, kpi.trend, kpi.benchmark, kpi.note, kpi.definition, kpi.formula]
+        note = kpi.note.replace("low_n", "few")
+        said = [kpi.unit, began, kpi.trend, kpi.benchmark, note, kpi.definition, kpi.formula]
         page.tall(place, dict.fromkeys(said[3:], 34) | {kpi.unit: 12})
         for column, text in enumerate(said, start=len(heads)):
             if text:
