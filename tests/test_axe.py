@@ -1,7 +1,7 @@
 """Accessibility, by axe-core: no serious violation of ours, on any board and any page.
 
-Ours is what a cell shows; JupyterLab around it is not, nor is the menu that vega-embed puts on a chart,
-whose only name is a title that axe does not count.
+Ours is what a cell shows; JupyterLab around it is not, nor are the colours in which it sets code, nor
+the menu that vega-embed puts on a chart, whose only name is a title that axe does not count.
 """
 
 from importlib.resources import files
@@ -25,7 +25,7 @@ async within => {
 PAGE = {"include": ["html"]}
 CELLS = {
     "include": [".rf-board", ".jp-Cell-outputWrapper", ".jp-MarkdownOutput"],
-    "exclude": [".vega-embed > details"],
+    "exclude": [".vega-embed > details", "pre code"],
 }
 UNCLIPPED = "* { overflow: visible !important }"  # or axe takes all that Lab clips for hidden
 THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
@@ -77,14 +77,13 @@ def test_what_a_notebook_shows(notebook, tmp_path):
         page.locator(".rf-board").first.wait_for()
         page.add_style_tag(content=UNCLIPPED)
         assert serious(page, CELLS) == {}
-        for button in page.locator(FOLDED).all():
-            button.click()
+        page.evaluate("where => document.querySelectorAll(where).forEach(b => b.click())", FOLDED)
         page.wait_for_timeout(1000)  # for the kernel to be asked
         page.wait_for_selector(IDLE)
         page.evaluate("document.querySelectorAll('.rf-board details').forEach(d => d.open = true)")
         for theme, light in THEMES.items():
             page.evaluate(THEME, theme)
-            page.wait_for_selector(f"body[data-jp-theme-light={light}]")
+            page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
             page.wait_for_timeout(500)  # its style sheet takes a moment
             assert serious(page, CELLS) == {}, theme
 

@@ -118,7 +118,11 @@ class PlanInputs:
             continuous_update=False,
         )
         self.by = w.DatePicker(
-            value=by, description="By the end of", style=LABEL, layout=w.Layout(width="314px")
+            value=by,
+            description="By the end of",
+            tooltip="Last day that counts",
+            style=LABEL,
+            layout=w.Layout(width="314px"),
         )
         self.confidence = w.BoundedIntText(  # no slider: a screen reader cannot name its handle
             value=round(100 * confidence),

@@ -115,7 +115,9 @@ def picture(kind: str, data: str, alt: str) -> str:
     found = _SIZE.search(data) if drawn else None
     size = f' width="{float(found[1]):.0f}" height="{float(found[2]):.0f}"' if found else ""
     said = html.escape(alt, quote=True)
-    return f'<figure tabindex="0"><img alt="{said}"{size} src="data:{kind};base64,{encoded}"></figure>'
+    return (
+        f'<figure tabindex="0"><img alt="{said}"{size} src="data:{kind};base64,{encoded}"></figure>'
+    )
 
 
 def clean(markup: str) -> str:

@@ -84,10 +84,19 @@ class Filters:
         self._tables: dict[tuple[Hashable, ...], pd.DataFrame] = {}
         self._narrow: tuple[tuple[Any, ...], Snapshot] | None = None
         self.as_of = w.DatePicker(
-            value=snapshot.as_of, max=snapshot.as_of, description="As of", style=NAMED, layout=BOX
+            value=snapshot.as_of,
+            max=snapshot.as_of,
+            description="As of",
+            tooltip="Last day that is known",
+            style=NAMED,
+            layout=BOX,
         )
         self.since = w.DatePicker(
-            value=snapshot.since, description="Periods from", style=NAMED, layout=BOX
+            value=snapshot.since,
+            description="Periods from",
+            tooltip="First day of the first period",
+            style=NAMED,
+            layout=BOX,
         )
         self.every = w.ToggleButtons(
             options=LENGTHS,
