@@ -33,11 +33,16 @@ def paper(contents: Contents) -> bytes:
     """
     told = {"data": json.dumps(paper_data(contents), allow_nan=False)}
     try:
-        return _set(told, ["ua-1"])
+        return _set(told, accessible=True)
     except typst.TypstError:  # if it is not about a sign, the next line says it again
-        return _set(told, [])
+        return _set(told, accessible=False)
 
 
-def _set(told: dict[str, str], standards: list[typst.PDFStandard]) -> bytes:
-    template = files(__package__).joinpath(TEMPLATE).read_bytes()
-    return bytes(typst.compile(template, format="pdf", sys_inputs=told, pdf_standards=standards))
+def _set(told: dict[str, str], *, accessible: bool) -> bytes:
+    written = typst.compile(
+        files(__package__).joinpath(TEMPLATE).read_bytes(),
+        format="pdf",
+        sys_inputs=told,
+        pdf_standards="ua-1" if accessible else [],
+    )
+    return bytes(written)

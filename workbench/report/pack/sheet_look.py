@@ -33,7 +33,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "stamp": {"bold": True, "font_color": WARN},
     "head": {"font_color": MUTED, "font_size": 9, "bottom": 1, "bottom_color": MUTED}
     | {"text_wrap": True, "valign": "bottom"},
-    "label": {"font_color": INK, "bottom": 1, "bottom_color": RULE},
+    "label": {"font_color": INK, "bottom": 1, "bottom_color": RULE, "align": "left"},
     "wrapped": {"font_color": INK, "bottom": 1, "bottom_color": RULE}
     | {"text_wrap": True, "valign": "top"},
     "value": {"font_color": RESULT, "bottom": 1, "bottom_color": RULE, "align": "right"},
@@ -41,7 +41,7 @@ STYLES: dict[str, dict[str, Any]] = {
     | {"align": "right", "valign": "top"},
     "named": {"font_color": RESULT, "bottom": 1, "bottom_color": RULE, "align": "left"},
     "beside": {"font_color": INK, "bottom": 1, "bottom_color": RULE}
-    | {"text_wrap": True, "valign": "top", "indent": 1},
+    | {"text_wrap": True, "valign": "top", "align": "left", "indent": 1},
     "frozen": {"font_color": MUTED, "bottom": 1, "bottom_color": RULE, "align": "right"},
     "input": {"font_color": INPUT, "bg_color": INPUT_FILL, "border": 1, "border_color": "#b9c8f2"}
     | {"align": "right"},

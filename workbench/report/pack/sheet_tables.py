@@ -105,7 +105,7 @@ def write_definitions(page: Page, contents: Contents) -> None:
     row = opening(page, contents, "Definitions", said)
     heads = ["figure", "in the plan", "what it means", "how it is reckoned", "rests on"]
     for column, head in enumerate(heads):
-        page.text(row, column, head, "head", indent=int(column > 1))
+        page.text(row, column, head, "head", align="left", indent=int(column > 1))
     for place, figure in enumerate(contents.figures.values(), start=row + 1):
         texts = (figure.label, figure.text, figure.definition, figure.formula, figure.n)
         page.tall(place, {figure.text: 24, **dict.fromkeys(texts[2:], 46)})
