@@ -344,8 +344,9 @@ class WhatIf:
             missing = missing - self._base_left(put, c, month)
             growth = self._growth(put) ** np.arange(month, -1.0, -1.0)
             when = wins[: month + 1] / max(float(wins[: month + 1].sum()), SAFE)
-            kept = float(when @ growth)
-            spread = (1 + spread) * float(when @ growth**2) / kept**2 - 1
+            if when.sum() > 0:  # without any win nothing is kept, and nothing hangs on it
+                kept = float(when @ growth)
+                spread = (1 + spread) * float(when @ growth**2) / kept**2 - 1
         else:
             missing = missing - self.done
         x = missing / (self.booking * self._dearer(put) * kept * self.value)

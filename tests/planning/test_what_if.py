@@ -157,3 +157,9 @@ def test_it_holds_no_record_of_the_company(made):
         return [round(float(value), 6)] if isinstance(value, float) else []
 
     assert not seen & set(numbers(plain))
+
+
+def test_without_any_win_a_level_is_simply_missed():
+    model = FunnelModel.assume(deal_value=1_000, mrr=50_000, annual_churn=0.1)
+    plan = reverse_funnel(model, mrr=52_000, start="2027-01-01", by="2027-06-30")
+    assert what_if(model, plan).result(leads=0.0)["chance"] == 0.0

@@ -47,7 +47,7 @@ class Sheet:
         """Whether the target is what runs at a date, rather than what comes by then."""
         return self.what.kind in LEVELS
 
-    def fill(self, head: str, values: Floats, formula: str = "") -> int:
+    def fill(self, head: str, values: Floats, formula: str = "", number: str = "") -> int:
         """Write a column: data, or a formula in which ``{r}`` is the row; return where it is."""
         column = self.column
         self.page.text(HEAD, column, head, "head", align="right")
@@ -56,7 +56,7 @@ class Sheet:
                 told = formula.format(r=BEGIN + d + 1)
                 self.page.formula(BEGIN + d, column, told, value, "worked")
             else:
-                self.page.number(BEGIN + d, column, value, "data")
+                self.page.number(BEGIN + d, column, value, "data", number)
         self.column += 1
         return column
 
@@ -87,7 +87,7 @@ def chances(page: Page, what: WhatIf, m: Model) -> list[Level]:
 def _draws(sheet: Sheet) -> None:
     what, m = sheet.what, sheet.m
     sheet.column = DRAW
-    sheet.fill("draw", np.arange(1.0, len(what.deal) + 1))
+    sheet.fill("draw", np.arange(1.0, len(what.deal) + 1), number="whole")
     sheet.fill("churn over planned", what.churn)
     monthly = np.minimum(what.churn * churn_a_month(what), 1.0)
     sheet.fill("churn a month", monthly, f"MIN($B{{r}}*{m.used['monthly']},1)")

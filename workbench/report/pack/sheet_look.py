@@ -56,6 +56,7 @@ NUMBERS = {
     "whole": "#,##0;−#,##0",
     "count": "#,##0.0;−#,##0.0",
     "percent": "0.0%;−0.0%",
+    "fine": "#,##0.0000;−#,##0.0000",
 }
 
 
@@ -69,6 +70,7 @@ class Look:
 
     def __call__(self, style: str, number: str = "", **more: object) -> Format:
         """Return a format; ``more`` are settings of XlsxWriter."""
+        number = number or ("fine" if style in {"data", "worked"} else "")
         key = (style, number, *sorted(more.items()))
         if key not in self.made:
             settings = {"font_name": FONT, "font_size": 10, "valign": "vcenter", **STYLES[style]}

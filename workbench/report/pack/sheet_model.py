@@ -87,11 +87,11 @@ def inputs_in_use(page: Page, row: int, what: WhatIf, entries: Sequence[Entry], 
         used = f"IF({m.ok}=1,{entry.name},{xl_rowcol_to_cell(place, 2)})"
         m.used[entry.name] = page.formula(place, 1, used, entry.planned, "worked")
         m.planned[entry.name] = page.number(place, 2, entry.planned, "data")
-        page.formula(place, 3, entry.ok(entry.name), 1, "worked")
+        page.formula(place, 3, entry.ok(entry.name), 1, "worked", "whole")
         page.text(place, 4, entry.sentence, "small", most=200)
     oks = page.range(first, 3, last, 3)
     page.text(last + 1, 0, "all may be; what to say if not")
-    page.formula(last + 1, 3, f"MIN({oks})", 1, "worked")
+    page.formula(last + 1, 3, f"MIN({oks})", 1, "worked", "whole")
     said = page.range(first, 4, last, 4)
     m.fault = page.formula(
         last + 1, 4, f'IF({m.ok}=1,"",INDEX({said},MATCH(0,{oks},0)))', "", "worked"
