@@ -12,6 +12,7 @@ from kpi.planning import Plan
 from workbench.boards.parts.filters import BOX, NAMED
 from workbench.report.privacy import PrivateContentError
 
+SAME = 1e-9
 PLANS, PACKS = Path("out/plans"), Path("out/packs")
 
 
@@ -142,8 +143,12 @@ class Freezer:
 def _refuse_other(plan: Plan, path: Path) -> None:
     """Refuse to make a pack of a frozen plan that is not the one shown."""
     kept = Plan.load(path)
-    same = kept.target == plan.target and kept.leads_by_month == plan.leads_by_month
-    if not same or kept.as_of != plan.as_of or abs(kept.probability - plan.probability) > 1e-9:
+    if _told(kept) != _told(plan) or abs(kept.probability - plan.probability) > SAME:
         raise TableError(
             f"{path.stem} is the name of another frozen plan: choose another name for the one shown"
         )
+
+
+def _told(plan: Plan) -> tuple[object, ...]:
+    target = plan.target
+    return target.kind, target.checkpoints, target.confidence, plan.leads_by_month, plan.as_of
