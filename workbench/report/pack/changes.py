@@ -17,7 +17,15 @@ from workbench.theme import MISSING, money_text, percent_text, whole_text
 MOST = 200
 KPIS = ["name", "label", "before", "now", "change", "n"]
 PLAN = ["label", "before", "now"]
-VERBS = {"won": "won", "lost": "lost", "new": "new", "reopened": "reopened", "removed": "removed"}
+VERBS = {
+    "won": "won",
+    "lost": "lost",
+    "new": "new",
+    "reopened": "reopened",
+    "removed": "removed",
+    "stage": "at another stage",
+    "amount": "with another amount",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +90,7 @@ def changes_since(
         before the smaller.
     """
     symbol = _symbol(snapshot)
-    gap, why = _gap(earlier or plan, snapshot)
+    gap, why = _gap(plan, earlier or plan, snapshot)
     moves, counted = moved_deals(before, snapshot, symbol, names=names)
     notes = [why] if why else []
     if len(moves) > MOST:
@@ -154,12 +162,15 @@ def _said(plan: Plan, symbol: str) -> dict[str, str]:
     return found | steps
 
 
-def _gap(plan: Plan, snapshot: Snapshot) -> tuple[pd.DataFrame, str]:
-    """Bridge of a plan, or why there is none."""
+def _gap(plan: Plan, earlier: Plan, snapshot: Snapshot) -> tuple[pd.DataFrame, str]:
+    """Bridge of the earlier plan, or why there is none; its effects are in the unit of both."""
+    none = pd.DataFrame(columns=["driver", "effect"])
+    if earlier.target.kind != plan.target.kind:
+        return none, "no bridge: the earlier plan had another kind of target"
     try:
-        return bridge(plan, snapshot)[["driver", "effect"]], ""
+        return bridge(earlier, snapshot)[["driver", "effect"]], ""
     except TableError as error:
-        return pd.DataFrame(columns=["driver", "effect"]), f"no bridge: {error}"
+        return none, f"no bridge: {error}"
 
 
 def _sentence(
@@ -170,8 +181,8 @@ def _sentence(
     earlier: Plan | None,
 ) -> str:
     parts = [f"{counted[what]:,} {said}" for what, said in VERBS.items() if counted.get(what)]
-    deals = ", ".join(parts) or "none moved"
-    found = [f"Since {words.day(before.as_of)}: deals {deals}"]
+    deals = f"deals {', '.join(parts)}" if parts else "no deal moved"
+    found = [f"Since {words.day(before.as_of)}: {deals}"]
     mrr = kpis[kpis["name"] == "mrr"]
     if len(mrr):
         found.append(f"MRR from {mrr['before'].iloc[0]} to {mrr['now'].iloc[0]}")
