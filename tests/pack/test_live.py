@@ -8,7 +8,6 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from workbench.report.pack.check import refuse_if_private
 from workbench.report.pack.live import data, page, write_live

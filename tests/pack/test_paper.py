@@ -108,7 +108,7 @@ def test_the_drawings_are_drawn_from_the_numbers(each_kind):
 
 def test_what_changed(changed, pack_contents):
     said = text(paper(changed))
-    for words in ("Leads to create800732", "volume−$1.2K", "churn$90", "Win rate28%42%"):
+    for words in ("Leads to create800732", "volume−$1.2K", "churn+$90", "Win rate28%42%"):
         assert squeezed(words) in said
     assert squeezed(changed.changes.sentence) in said
     assert squeezed("the plan of July is not known") in said

@@ -19,6 +19,7 @@ OFFICE = {".xlsx", ".pptx"}
 PAGES = {".html"}
 LIVE = "what-if.html"
 LONG = 8  # letters from which two words or more are taken for a name
+CUT = 24  # letters of a name that are looked for: a file may cut it
 NAME = "name of a deal, a customer or a seller"
 OUTSIDE = b'TargetMode="External"'
 
@@ -50,13 +51,15 @@ def refuse_if_private(paths: Collection[Path], *, names: Collection[str] = ()) -
 def names_in(snapshot: Snapshot) -> frozenset[str]:
     """Names of deals, customers and sellers: whole ones, of two words or more.
 
-    One word may be anything, a stage's name too, and is not looked for.
+    One word may be anything, a stage's name too, and is not looked for. Of a long name the beginning
+    stands for all of it.
     """
     found = set()
     for table in ("deals", "accounts", "owners"):
         if table in snapshot.present:
             found |= set(snapshot.table(table).to_pandas()["name"].dropna().astype(str))
-    return frozenset(name for name in found if len(name) >= LONG and len(name.split()) > 1)
+    named = {name[:CUT].rstrip() for name in found}
+    return frozenset(name for name in named if len(name) >= LONG and len(name.split()) > 1)
 
 
 def _kinds(path: Path, names: Collection[str]) -> list[str]:

@@ -20,7 +20,7 @@ TABLED = 8  # months at most that stand in a table below the charts
 SAID = 3  # caveats on the first slide
 LISTED = 7  # caveats on the last
 MEANT = ("chance", "leads", "gap", "chance_without", "expected", "from_pipeline", "deal_value")
-CHANGED = 7  # lines of what changed
+CHANGED = 12  # lines of what changed
 
 
 def add_answer(deck: Deck, contents: Contents) -> None:
@@ -199,10 +199,10 @@ def _changes(slide: Slide, contents: Contents, box: Box) -> None:
         return
     place = Box(box.x, box.y + 0.4, box.wide, 1)
     about = f"What changed since {found.since}: before and now"
-    table(slide, place, told.head(CHANGED), [2, 1.1, 1.1], about=about, row=0.38)
+    table(slide, place, told.head(CHANGED), [2, 1.1, 1.1], about=about, row=0.3)
     if len(found.moves):
         text = f"{len(found.moves):,} deals moved; report.pdf lists the first"
-        say(slide, Box(box.x, BOTTOM - 0.6, box.wide, 0.5), text, size=11, colour=theme.MUTED)
+        say(slide, Box(box.x, BOTTOM - 0.4, box.wide, 0.4), text, size=11, colour=theme.MUTED)
 
 
 def add_caveats(deck: Deck, contents: Contents) -> None:

@@ -56,7 +56,7 @@ def figures(plan: Plan, model: FunnelModel, reduced: WhatIf, symbol: str) -> dic
 
 
 def _wins(value: float) -> str:
-    return f"{value:,.1f}".removesuffix(".0")
+    return f"{value:,.1f}".removesuffix(".0").replace("-", "−")
 
 
 def _target(plan: Plan, symbol: str) -> Figure:

@@ -22,8 +22,8 @@ from workbench.report.pack.figures import Figure
 from workbench.report.pack.live_inputs import Slider, sliders
 from workbench.report.pack.text import clean
 
-SCRIPTS = ("live_reckon.js", "live_drawings.js", "live.js")
-LONG = 600  # characters of a sentence
+SCRIPTS = ("live_gamma.js", "live_reckon.js", "live_drawings.js", "live_state.js", "live.js")
+LONG = 800  # characters of a sentence
 TILES = (("chance", "Chance"), ("leads", ""), ("gap", ""), ("expected", "Expected"))
 GROUPS = {
     "target": "Goal",
@@ -147,7 +147,7 @@ def _top(contents: Contents) -> str:
     labels = {name: label or figures[name].label for name, label in TILES}
     labels[wanted] = f"{top.capitalize()} needed"
     stamp = f'<p class="stamp">{STAMP}</p>\n' if contents.names else ""
-    tiles = "\n".join(_tile(figures[name], labels[name]) for name, _ in TILES)
+    tiles = "\n".join(_tile(figures[name], labels[name], contents) for name, _ in TILES)
     return f"""<header>
 {stamp}<p class="kind">What if</p>
 <h1>{_say(contents.title, 120)}</h1>
@@ -156,6 +156,7 @@ def _top(contents: Contents) -> str:
 <noscript><p class="error">This page needs JavaScript to move. The numbers of the plan are in
 index.html.</p></noscript>
 </header>
+<main>
 <div class="bar" id="bar" aria-hidden="true"><b id="bar-chance"></b><span id="bar-leads"></span></div>
 <section class="tiles" id="tiles" aria-label="What it comes to">
 {tiles}
@@ -163,13 +164,15 @@ index.html.</p></noscript>
 <p class="next"><b>Next</b> <span id="action">{_say(contents.action)}</span></p>"""
 
 
-def _tile(figure: Figure, label: str) -> str:
+def _tile(figure: Figure, label: str, contents: Contents) -> str:
+    chance = figure.name == "chance"
+    definition = f"{figure.definition} {_off(contents)}" if chance else figure.definition
     meter = '<div class="meter" aria-hidden="true"><i></i><b></b></div>\n'
     return f"""<div class="tile" id="tile-{figure.name}">
 <p class="label" id="label-{figure.name}">{_say(label)}</p>
 <p class="number" id="result-{figure.name}">{_say(figure.text)}</p>
-{meter if figure.name == "chance" else ""}<p class="versus" id="versus-{figure.name}">as planned</p>
-{_why("What it means", figure.definition, figure.formula, figure.n)}
+{meter if chance else ""}<p class="versus" id="versus-{figure.name}">as planned</p>
+{_why("What it means", definition, figure.formula, figure.n)}
 </div>"""
 
 
@@ -190,7 +193,7 @@ def _inputs(contents: Contents, listed: list[Slider]) -> str:
         if each.name == "leads":
             parts.append(
                 '<p class="follow"><label><input type="checkbox" id="follow"> as many as the chance '
-                "wanted needs</label></p>"
+                "wanted takes</label></p>"
             )
     rows = "\n".join([*parts, "</fieldset>"])
     return f"""<form class="inputs" id="inputs" autocomplete="off" novalidate>
@@ -232,6 +235,7 @@ def _rest(contents: Contents) -> str:
 <ul><li id="off">{_say(_off(contents))}</li>{caveats}</ul></section>
 <section class="below"><h2>The plan's own figures</h2>
 <div class="figures">{figures}</div></section>
+</main>
 <footer>{_say(str(contents.origin))}</footer>"""
 
 

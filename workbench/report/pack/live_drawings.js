@@ -20,7 +20,7 @@ const percentText = (share) =>
 const winsText = (value) => {
   if (!known(value)) return MISSING;
   const [whole, part] = value.toFixed(1).split(".");
-  return grouped(whole) + (part === "0" ? "" : `.${part}`);
+  return (grouped(whole) + (part === "0" ? "" : `.${part}`)).replace("-", "−");
 };
 
 /** Money to three figures: $950, $12.3K, $1.2M. */

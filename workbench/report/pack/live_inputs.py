@@ -133,22 +133,22 @@ def _leads(contents: Contents) -> Slider:
 
 
 def _rates(contents: Contents) -> Iterator[Slider]:
-    for place, row in enumerate(contents.rates.itertuples(index=False)):
-        planned, known = 100 * float(row.planned), not isnan(row.low)
-        band = (100 * float(row.low), 100 * float(row.high)) if known else None
+    for place, row in enumerate(contents.rates.to_dict("records")):
+        planned, known = 100 * float(row["planned"]), not isnan(row["low"])
+        band = (100 * float(row["low"]), 100 * float(row["high"])) if known else None
         low, high = band or (planned, planned)
-        label, after = clean(row.label, 40), clean(row.to, 40)
+        label, after = clean(row["label"], 40), clean(row["to"], 40)
         yield Slider(
             f"rate-{place}",
             f"{label} → {after}",
             "%",
-            float(row.planned),
+            float(row["planned"]),
             100.0,
             1,
             max(floor(min(planned / 2, low)), 0.1),
             min(ceil(max(planned * 1.5, high)), 100.0),
             0.1,
-            _history(row.history, row.low, row.high, int(row.n)),
+            _history(row["history"], row["low"], row["high"], int(row["n"])),
             f"Share of the records at {label} that reach {after} or a later step, sooner or later. "
             "In brackets its 95% interval; the slider is shaded there.",
             "cumulative share that goes on; records still open count for as long as they were followed "

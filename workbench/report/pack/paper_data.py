@@ -12,7 +12,7 @@ from workbench.report.pack.contents import Contents
 from workbench.report.pack.deck_notes import HISTORY
 from workbench.report.pack.text import clean
 from workbench.tables import each
-from workbench.theme import money_text, whole_text
+from workbench.theme import whole_text
 
 COLOURS = {
     "accent": theme.ACCENT,
@@ -24,7 +24,7 @@ COLOURS = {
     "rule": theme.RULE,
 }
 CARDS = (("leads", "big"), ("chance", "result"), ("gap", "result"), ("target", "input"))
-MOVES = 30  # deals that moved, at most
+MOVES = 25  # deals that moved, at most
 _LONG = 300
 
 
@@ -149,7 +149,7 @@ def _changes(contents: Contents) -> list[dict[str, Any]]:
     tables = [
         (rows.changes(contents), {}),
         (_bridge(contents), {}),
-        (moves, dict.fromkeys(moves.columns[1:], 1.0)),
+        (moves, {name: 2.4 if name == "Name" else 1.0 for name in moves.columns[1:]}),
     ]
     return [
         {
@@ -164,11 +164,7 @@ def _bridge(contents: Contents) -> pd.DataFrame:
     found = contents.changes
     if found is None or found.bridge.empty:
         return pd.DataFrame()
-    money = contents.plan.target.kind != "wins"
-    told = [
-        money_text(n, rows.symbol(contents)) if money else rows.decimal(n)
-        for n in found.bridge["effect"]
-    ]
+    told = [rows.effect(contents, n) for n in found.bridge["effect"]]
     drivers = [clean(str(driver), 40) for driver in found.bridge["driver"]]
     return pd.DataFrame({"From the plan to today": drivers, "Effect": told})
 

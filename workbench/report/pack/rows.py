@@ -6,6 +6,7 @@ import pandas as pd
 
 from workbench import words
 from workbench.kpi_tables import SYMBOLS, board_table
+from workbench.plan_tables import signed
 from workbench.report.pack.contents import Contents
 from workbench.report.pack.figures import FEW
 from workbench.report.pack.text import clean
@@ -97,6 +98,13 @@ def symbol(contents: Contents) -> str:
 def decimal(value: float) -> str:
     """Write expected records with one decimal; missing as an en dash."""
     return MISSING if pd.isna(value) else f"{value:,.1f}"
+
+
+def effect(contents: Contents, amount: float) -> str:
+    """Write an effect on the gap with its sign, in wins or in the company's currency."""
+    if contents.plan.target.kind == "wins":
+        return signed(amount, money=False)
+    return f"{'+' if amount > 0 else ''}{money_text(amount, symbol(contents))}"
 
 
 def between(low: str, high: str) -> str:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.plan_tables import signed
 from workbench.report.pack import headlines, rows
 from workbench.report.pack.contents import Contents
 from workbench.report.pack.figures import Figure
 from workbench.report.pack.still_drawings import funnel, months
 from workbench.report.pack.text import clean
-from workbench.theme import money_text
 
 LONG = 600  # characters of a sentence
 TILES = ("chance", "leads", "gap", "expected")
@@ -142,7 +140,7 @@ def _changes(contents: Contents) -> str:
         return ""
     notes = "".join(f"<li>{_say(note)}</li>" for note in found.notes)
     tables = [_table(rows.changes(contents), "Before and now", f"{found.since} to {found.until}")]
-    gap = found.bridge.assign(effect=[_effect(contents, n) for n in found.bridge["effect"]])
+    gap = found.bridge.assign(effect=[rows.effect(contents, n) for n in found.bridge["effect"]])
     for frame, name, said in (
         (gap, "Bridge", "What made the gap between plan and actual."),
         (found.moves, "Deals that moved", "By id; most important first."),
@@ -157,13 +155,6 @@ def _changes(contents: Contents) -> str:
 {"".join(tables)}
 {listed}
 </section>"""
-
-
-def _effect(contents: Contents, effect: float) -> str:
-    """Write an effect on the gap with its sign, in wins or in the company's currency."""
-    if contents.plan.target.kind == "wins":
-        return signed(effect, money=False)
-    return f"{'+' if effect > 0 else ''}{money_text(effect, rows.symbol(contents))}"
 
 
 def _kpis(contents: Contents) -> str:
