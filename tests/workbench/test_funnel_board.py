@@ -82,6 +82,19 @@ def test_filters_reach_every_number(board, snapshot):
     assert "as of 2026-06-30" in board.frame.source.value
 
 
+def test_pictures_follow_their_tables(board, snapshot):
+    """Drawn once for a table, and anew for another: the same as those of a board that drew no other."""
+    pictures = [board.frame.picture.value]
+    for rule, basis in (("all", "period"), ("all", "cohort"), ("furthest", "period")):
+        board.rule.value, board.basis.value = rule, basis
+        pictures.append(board.frame.picture.value)
+    assert pictures[3] == pictures[0]
+    assert len(set(pictures)) == 3
+    other = FunnelBoard(snapshot)
+    other.rule.value = "all"
+    assert other.frame.picture.value == pictures[1]
+
+
 def test_other_business_has_its_own_pipelines(board):
     """All business: stages are told apart by their pipeline; leads are not asked after."""
     board.filters.deal_type.value = ""

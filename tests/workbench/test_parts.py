@@ -1,5 +1,6 @@
 """The shared parts of the boards, without a browser: through their traits and methods."""
 
+import asyncio
 import re
 from datetime import date
 
@@ -10,6 +11,7 @@ from companies import snapshot as company
 
 from kpi import TableError, leads_created, win_rate
 from workbench.boards.parts import Explain, Export, Filters, Frame, OnDemand, Shown
+from workbench.boards.parts import pace as pace_module
 from workbench.boards.parts.export import safe
 from workbench.boards.parts.pace import Pace
 
@@ -177,6 +179,28 @@ def test_a_change_while_it_works_is_painted_last_and_only(snapshot):
     assert painted == [2]
 
 
+def test_of_changes_from_a_browser_the_first_is_painted_at_once(monkeypatch):
+    """Those of one message are one repaint; those soon after it wait for the last of them."""
+    monkeypatch.setattr(pace_module, "from_browser", lambda: True)
+    monkeypatch.setattr(pace_module, "GATHER", 0.4)
+    said, painted = [0], []
+    pace = Pace(lambda: said[0], painted.append)
+
+    async def drag():
+        seen = []
+        for values in ((1, 2), (3,), (4, 5)):
+            for said[0] in values:
+                pace.ask()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            seen.append(list(painted))
+        await asyncio.sleep(0.6)
+        return seen
+
+    assert asyncio.run(drag()) == [[2], [2], [2]]
+    assert painted == [2, 5]
+
+
 def test_an_explanation_is_made_when_it_is_opened(frame):
     """Definition, SQL, records with links; closed, there is nothing."""
     explain = frame.explain
@@ -312,6 +336,29 @@ def test_stopped_work_is_never_shown():
     work.join(10)
     assert found == []
     assert "stopped" in work.said.value
+
+
+def test_stopped_work_of_several_steps_ends_at_the_next():
+    """It does not work on for nobody; the same work run by a cell is never stopped."""
+    steps, entered, leave = [], threading_event(), threading_event()
+
+    def slow():
+        for step in range(3):
+            work.check()
+            steps.append(step)
+            entered.set()
+            leave.wait(10)
+        return 7
+
+    work = OnDemand("Look", slow, list)
+    work.start()
+    entered.wait(10)
+    work.stop_button.click()
+    leave.set()
+    work.join(10)
+    assert steps == [0]
+    assert "stopped" in work.said.value
+    assert slow() == 7
 
 
 def test_slow_work_that_cannot_be_done_says_why():

@@ -1,6 +1,7 @@
 """The funnel board: how many go on at each stage, where they leak, and how long they take."""
 
 import html
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as w
@@ -29,6 +30,7 @@ from workbench.kpi_tables import leaks_table
 KPIS = ("stage_conversion", "win_rate", "lead_to_customer", "stage_days", "cycle_days")
 BASES = {"deals closed": "period", "deals created": "cohort"}
 HEIGHT = 600
+PICTURES_KEPT = 20
 NO_STAYS = pd.DataFrame(columns=["label", "value"])
 
 
@@ -63,6 +65,7 @@ class FunnelBoard:
         snapshot.need("deals", "stages", of="the funnel board")
         self.found: pd.DataFrame | None = None
         self.leak_deals: list[pd.DataFrame] = []
+        self._pictures: dict[str, str] = {}
         self.filters = Filters(snapshot, every=every)
         self.rule = w.Dropdown(
             options=[(label, mode) for mode, label in tables.RULES.items()],
@@ -128,7 +131,7 @@ class FunnelBoard:
                 (f"Win rate of {_named(basis)}", funnel_words.rate(won.iloc[0])),
                 *funnel_words.times(cycle.iloc[0], stays),
             ],
-            picture=_picture(steps, over_time, basis),
+            picture=self._picture(steps, over_time, basis),
             tables={
                 "Conversion from stage to stage": tables.conversion_table(steps),
                 **({"Days in each stage": tables.days_table(stays)} if len(stays) else {}),
@@ -138,12 +141,32 @@ class FunnelBoard:
             asked=_asked(weakest, mode, basis, kind),
         )
 
+    def _picture(self, steps: pd.DataFrame, over_time: pd.DataFrame, basis: str) -> str:
+        said = "; ".join(f"{row.label}: {row.reached:,} deals" for row in tables.each(steps))
+        drawn = self._drawn(steps, said, lambda: charts.funnel(steps))
+        if over_time["value"].notna().sum() < 2:
+            return drawn
+        title = f"Win rate of {_named(basis)}"
+        said = f"{title}, by period"
+        return drawn + self._drawn(over_time, said, lambda: charts.rate_over_time(over_time, title))
+
+    def _drawn(self, table: pd.DataFrame, said: str, chart: Callable[[], charts.Chart]) -> str:
+        """Picture of a table, drawn once: a control that changes one does not draw the other again."""
+        key = said + table.to_csv()
+        if key not in self._pictures:
+            made = self._pictures | {key: theme.image(chart(), said)}
+            self._pictures = dict(list(made.items())[-PICTURES_KEPT:])
+        return self._pictures[key]
+
     def _leaks(self) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
         """Look for leaks, and the deals of each, in a snapshot of its own: the board's may be read."""
         snapshot, kind = self.filters.snapshot, self.filters.business
         own = snapshot.at(snapshot.as_of)
-        found = leaks(own, deal_type=kind)
-        return found, [leak_records(own, row, deal_type=kind) for _, row in found.iterrows()]
+        found, deals = leaks(own, deal_type=kind), []
+        for _, row in found.iterrows():
+            self.leaks.check()
+            deals.append(leak_records(own, row, deal_type=kind))
+        return found, deals
 
     def _leaked(self, made: tuple[pd.DataFrame, list[pd.DataFrame]]) -> None:
         self.found, self.leak_deals = made
@@ -177,15 +200,6 @@ def _told_apart(steps: pd.DataFrame) -> pd.DataFrame:
 
 def _named(basis: str) -> str:
     return next(label for label, name in BASES.items() if name == basis)
-
-
-def _picture(steps: pd.DataFrame, over_time: pd.DataFrame, basis: str) -> str:
-    said = "; ".join(f"{row.label}: {row.reached:,} deals" for row in tables.each(steps))
-    drawn = theme.image(charts.funnel(steps), said)
-    if over_time["value"].notna().sum() < 2:
-        return drawn
-    title = f"Win rate of {_named(basis)}"
-    return drawn + theme.image(charts.rate_over_time(over_time, title), f"{title}, by period")
 
 
 def _asked(

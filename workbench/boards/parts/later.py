@@ -15,12 +15,17 @@ TICK = 0.5
 """Seconds between two looks at how long it takes."""
 
 
+class StoppedError(Exception):
+    """What runs was stopped: nobody waits for it any more."""
+
+
 class OnDemand(Generic[Found]):
     """A button, a word on progress and a button to stop; the work runs beside the notebook.
 
     What was stopped, or begun for another state of the board, is dropped when it comes: it is never
-    shown. The work itself must not share a connection with other threads: give it a snapshot of its
-    own (``snapshot.at(snapshot.as_of)``).
+    shown. Work of several steps calls `check` between them: stopped, it ends at the next. The work
+    must not share a connection with other threads: give it a snapshot of its own
+    (``snapshot.at(snapshot.as_of)``).
 
     Parameters
     ----------
@@ -43,6 +48,7 @@ class OnDemand(Generic[Found]):
     ) -> None:
         self._work, self._done = work, done
         self._run = 0
+        self._here = threading.local()
         self._thread: threading.Thread | None = None
         self.button = w.Button(
             description=label, icon="search", layout=w.Layout(width="auto", min_width="180px")
@@ -74,14 +80,22 @@ class OnDemand(Generic[Found]):
             self._buttons(running=False)
             self._say(why)
 
+    def check(self) -> None:
+        """Raise `StoppedError` in work that was stopped; elsewhere do nothing."""
+        if getattr(self._here, "run", self._run) != self._run:
+            raise StoppedError
+
     def join(self, seconds: float | None = None) -> None:
         """Wait until the last work begun has ended."""
         if self._thread is not None:
             self._thread.join(seconds)
 
     def _worked(self, run: int) -> None:
+        self._here.run = run
         try:
             found = self._work()
+        except StoppedError:
+            return
         except TableError as error:
             self._end(run, str(error))
             return

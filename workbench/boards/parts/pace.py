@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Generic, TypeVar
 
 from IPython.core.getipython import get_ipython
 
 GATHER = 0.03
-"""Seconds in which further changes from the browser are gathered before the work begins."""
+"""Seconds after a repaint in which changes from the browser are gathered before the next begins."""
 
 Made = TypeVar("Made")
 
@@ -15,8 +16,9 @@ Made = TypeVar("Made")
 class Pace(Generic[Made]):
     """Makes and paints for the newest request; what a newer one supersedes is dropped.
 
-    A change made by a cell (or a test) is painted before the next line runs. Changes sent by a browser
-    come in a row while somebody drags; they wait a moment for the last of them.
+    A change made by a cell (or a test) is painted before the next line runs. Of changes sent by a
+    browser the first is painted as soon as its message is dealt with; those that follow, in a row while
+    somebody drags, wait a moment for the last of them.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ class Pace(Generic[Made]):
         self._make, self._paint = make, paint
         self._asked = self._painted = 0
         self._waits = self._works = False
+        self._ended = -GATHER
 
     def ask(self) -> None:
         """Ask for a repaint."""
@@ -44,7 +47,8 @@ class Pace(Generic[Made]):
             self.settle()
         elif not self._waits:
             self._waits = True
-            asyncio.get_running_loop().call_later(GATHER, self.settle)
+            wait = max(self._ended + GATHER - monotonic(), 0.0)
+            asyncio.get_running_loop().call_later(wait, self.settle)
 
     def settle(self) -> None:
         """Do now what was asked for and has not been painted."""
@@ -61,6 +65,7 @@ class Pace(Generic[Made]):
                     self._painted = mark
         finally:
             self._works = False
+            self._ended = monotonic()
 
 
 def from_browser() -> bool:
