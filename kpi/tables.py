@@ -48,7 +48,13 @@ DEAL_TYPES = ("new", "expansion", "renewal")
 
 
 class TableError(ValueError):
-    """A table, column or setting that the work at hand needs is missing or unusable."""
+    """A table, column or setting that the work at hand needs is missing or unusable.
+
+    In a notebook it is shown as its sentence, without the lines of code that led there.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
 
 
 class MissingTableError(TableError):

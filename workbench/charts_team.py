@@ -6,6 +6,7 @@ import pandas as pd
 from workbench import theme
 from workbench.charts import NARROW, Chart
 from workbench.tables import each
+from workbench.team_tables import known
 
 CAN, NEED, SHORT = "can be worked", "needed", "needed: too many"
 
@@ -43,7 +44,7 @@ def quotas(attained: pd.DataFrame, column: str, title: str) -> Chart:
     return alt.layer(bars, text, line)
 
 
-def capacity(table: pd.DataFrame, what: str) -> Chart:
+def capacity(table: pd.DataFrame | None, what: str) -> Chart:
     """Bar per month: the `what` that sellers can work; a tick at what the plan needs.
 
     Takes the table of `kpi.planning.capacity`. The tick is red where it lies above the bar.
@@ -51,7 +52,13 @@ def capacity(table: pd.DataFrame, what: str) -> Chart:
     Parameters
     ----------
     what : {"leads", "deals"}
+
+    Raises
+    ------
+    TableError
+        If there is no plan, and so no table.
     """
+    table = known(table)
     need, can = {"leads": ("need", "capacity"), "deals": ("deals_need", "deals_capacity")}[what]
     rows = pd.DataFrame({"can": table[can], "need": table[need]})
     rows["month"] = table["month"].dt.strftime("%b %Y")

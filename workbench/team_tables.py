@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from kpi import TableError
 from workbench.kpi_tables import unit_text
 from workbench.tables import each
 from workbench.theme import MISSING, percent_text, whole_text
@@ -85,8 +86,15 @@ def minimums_table(minimums: pd.DataFrame) -> pd.DataFrame:
     return shown.rename_axis(index=None, columns=None)
 
 
-def capacity_table(table: pd.DataFrame) -> pd.DataFrame:
-    """`kpi.planning.capacity`: what the plan needs a month, what the sellers can work, what limits."""
+def capacity_table(table: pd.DataFrame | None) -> pd.DataFrame:
+    """`kpi.planning.capacity`: what the plan needs a month, what the sellers can work, what limits.
+
+    Raises
+    ------
+    TableError
+        If there is no plan, and so no table.
+    """
+    table = known(table)
     shown = pd.DataFrame(
         {
             "sellers": [f"{row.headcount:,.1f}" for row in each(table)],
@@ -101,6 +109,13 @@ def capacity_table(table: pd.DataFrame) -> pd.DataFrame:
     )
     shown.index = pd.Index(table["month"].dt.strftime("%b %Y").tolist())
     return shown
+
+
+def known(table: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the table of `kpi.planning.capacity`; a TableError where there is none."""
+    if table is None:
+        raise TableError("there is no plan that sellers could carry: the team board says why")
+    return table
 
 
 def _standing(indicator: str, value: float, standing: str) -> str:

@@ -9,11 +9,12 @@ from kpi.periods import month_start
 from kpi.planning.curve import Floats
 from kpi.planning.plan import Plan
 from kpi.planning.staff import Staff, clock, staff
+from kpi.planning.target import PlanError
 from kpi.planning.workload import DEALS_A_SELLER, LEADS_A_SELLER, Load, check, loaded
 
 
 def hires(
-    plan: Plan,
+    plan: Plan | None,
     sellers: float | pd.DataFrame,
     *,
     leads_per_seller: float = LEADS_A_SELLER,
@@ -42,7 +43,7 @@ def hires(
     Raises
     ------
     PlanError
-        As `capacity`.
+        As `capacity`; or if there is no plan (None).
 
     Notes
     -----
@@ -57,6 +58,8 @@ def hires(
     ['2027-01-01', '3', '2026-10-01', 'False']
     """
     check(leads_per_seller, deals_per_seller, leave_rate)
+    if plan is None:
+        raise PlanError("there is no plan to hire for: make one that can be reached first")
     load = loaded(plan, None)
     team = staff(sellers, plan.start, ramp_months)
     ramp = float(np.median(team.ramp)) if ramp_months == 0 and len(team.ramp) else ramp_months

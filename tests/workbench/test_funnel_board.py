@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pandas as pd
 import pytest
 from companies import random_walks, stages
 from companies import snapshot as company
@@ -158,3 +159,11 @@ def test_deals_and_stages_are_needed(snapshot):
 def test_a_viewer_without_widgets_reads_the_answer(board):
     """The text form is the sentence."""
     assert board._repr_mimebundle_()["text/plain"] == board.sentence
+
+
+def test_data_without_stages_is_told_in_place():
+    deals = pd.DataFrame({"deal_id": ["1", "2"], "outcome": ["won", "lost"]})
+    deals["created_at"], deals["close_date"] = "2026-01-05", "2026-03-01"
+    board = FunnelBoard(Snapshot.from_frames({"deals": deals}, as_of="2026-04-30"))
+    assert "stages" in board.problem
+    assert board.sentence == board.problem

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from kpi import MissingTableError, Snapshot, quota_attainment
-from kpi.planning import capacity, recent_wins, reverse_funnel
+from kpi import MissingTableError, Snapshot, TableError, quota_attainment
+from kpi.planning import capacity, hires, recent_wins, reverse_funnel
 from workbench import charts_team, team_tables, team_words
 from workbench.boards import TeamBoard
 from workbench.boards.parts.explain import period_name
@@ -207,3 +207,11 @@ def test_months_that_are_short_are_named_by_the_chart(board):
 def test_a_period_is_named_as_trace_reads_it(first_day, every, fiscal, name):
     """In a fiscal calendar, by the year that the fiscal year begins in."""
     assert period_name(pd.Timestamp(first_day), every, fiscal) == name
+
+
+def test_without_a_plan_it_is_said_that_there_is_none():
+    for work in (team_tables.capacity_table, lambda table: charts_team.capacity(table, "leads")):
+        with pytest.raises(TableError, match="there is no plan"):
+            work(None)
+    with pytest.raises(TableError, match="there is no plan"):
+        hires(None, 3)

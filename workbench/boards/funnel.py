@@ -62,7 +62,7 @@ class FunnelBoard:
     """
 
     def __init__(self, snapshot: Snapshot, *, every: Every = "quarter") -> None:
-        snapshot.need("deals", "stages", of="the funnel board")
+        snapshot.need("deals", of="the funnel board")
         self.found: pd.DataFrame | None = None
         self.leak_deals: list[pd.DataFrame] = []
         self._pictures: dict[str, str] = {}
@@ -112,6 +112,7 @@ class FunnelBoard:
     def _show(self) -> Shown:
         snapshot, kind = self.filters.snapshot, self.filters.business
         self._forget()
+        snapshot.need("stages", of="the funnel board")
         mode: Mode = self.rule.value
         table = self.filters.table
         steps = _told_apart(table(stage_conversion, mode=mode, deal_type=kind))
