@@ -34,7 +34,7 @@ from kpi.tables import MissingTableError
 COUNTED = ("count", "reporting currency")
 COLUMNS = [
     *("name", "question", "period", "value", "low", "high", "x", "n", "unit"),
-    *("before", "trend", "better", "benchmark", "note"),
+    *("before", "trend", "better", "benchmark", "note", "n_before"),
 ]
 
 
@@ -149,7 +149,7 @@ def board(
         lately |= reckon(asked)
     rows = [_row(asked, line, lately.get(line.kpi.__name__)) for line in CORE]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    numbers = dict.fromkeys(["value", "low", "high", "before"], "float64")
+    numbers = dict.fromkeys(["value", "low", "high", "before", "n_before"], "float64")
     texts = dict.fromkeys(
         ["name", "question", "unit", "trend", "better", "benchmark", "note"], "str"
     )
@@ -162,7 +162,7 @@ def _row(asked: Asked, line: Line, lately: Shown | None) -> dict[str, object]:
     told = {
         name: getattr(entry, name) for name in ("name", "question", "unit", "benchmark", "better")
     }
-    nothing = dict.fromkeys(["value", "low", "high", "before"], np.nan)
+    nothing = dict.fromkeys(["value", "low", "high", "before", "n_before"], np.nan)
     row: dict[str, object] = nothing | told | {"x": 0, "n": 0, "trend": "", "period": None}
     try:
         shown = lately if lately is not None and lately.told else _by_kpi(asked, line)
@@ -176,7 +176,8 @@ def _row(asked: Asked, line: Line, lately: Shown | None) -> dict[str, object]:
         row["period"] = pd.Timestamp(from_day(_periods(asked, line).now))
     if shown.now is not None and shown.before is not None:
         row["trend"] = _trend(shown.now, shown.before, entry.unit, asked.level)
-        row["before"] = np.nan if line.trailing else shown.before["value"]
+        if not line.trailing:
+            row |= {"before": shown.before["value"], "n_before": shown.before["n"]}
     return row
 
 

@@ -1,5 +1,6 @@
 """Deals that moved between two days, by id: won, lost, reopened, removed, new, or changed."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ ORDER = ("won", "lost", "reopened", "removed", "new", "amount", "stage")
 SHOWN = ["deal", "what", "before", "now"]
 COLUMNS = ("deal_id", "pipeline_id", "stage_id", "outcome", "amount")
 CENT = 0.005
+_MAIL = re.compile(r"@\S+")  # a name may hold an address, which no file of a pack does
 
 
 def moved_deals(
@@ -126,4 +128,4 @@ def _named(found: pd.DataFrame, snapshot: Snapshot, before: Snapshot) -> pd.Data
 
 
 def _said(name: object) -> str:
-    return MISSING if name is None or pd.isna(name) else clean(str(name))  # type: ignore[call-overload]
+    return MISSING if name is None or pd.isna(name) else _MAIL.sub("@…", clean(str(name)))  # type: ignore[call-overload]

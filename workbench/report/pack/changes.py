@@ -7,10 +7,12 @@ import pandas as pd
 
 from kpi import Snapshot, TableError, board
 from kpi.planning import Plan, bridge
+from kpi.planning.actuals import filters_of
 from workbench import words
 from workbench.kpi_tables import SYMBOLS, board_table, unit_text
 from workbench.report.pack.changed_deals import moved_deals
 from workbench.report.pack.figures import FEW, goal
+from workbench.report.pack.remade import in_any_order
 from workbench.report.pack.text import clean
 from workbench.theme import MISSING, money_text, percent_text, whole_text
 
@@ -47,6 +49,8 @@ class Changes:
     moves : DataFrame
         One row per deal that moved: ``deal`` (id), ``what, before, now``; and ``name, owner`` where
         names were asked for.
+    moved : int
+        Deals that moved, in all.
     notes : tuple of str
         What could not be told, and why.
     """
@@ -58,6 +62,7 @@ class Changes:
     plan: pd.DataFrame
     bridge: pd.DataFrame
     moves: pd.DataFrame
+    moved: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -90,9 +95,12 @@ def changes_since(
         before the smaller.
     """
     symbol = _symbol(snapshot)
+    unlike = "" if earlier is None else _unlike(earlier, plan, snapshot)
+    if unlike:
+        earlier = None
     gap, why = _gap(plan, earlier or plan, snapshot)
     moves, counted = moved_deals(before, snapshot, symbol, names=names)
-    notes = [why] if why else []
+    notes = [*([unlike] if unlike else []), *why]
     if len(moves) > MOST:
         notes.append(f"{len(moves) - MOST:,} more deals moved")
     kpis = _kpis(before, snapshot)
@@ -104,8 +112,21 @@ def changes_since(
         plan=_plans(earlier, plan, symbol),
         bridge=gap,
         moves=moves[:MOST],
+        moved=sum(counted.values()),
         notes=tuple(notes),
     )
+
+
+def _unlike(earlier: Plan, plan: Plan, snapshot: Snapshot) -> str:
+    """Say why the earlier plan cannot be compared with this one; empty where it can."""
+    then, now = filters_of(earlier.source), filters_of(snapshot.described)
+    if in_any_order(then) != in_any_order(now):
+        return f"the earlier plan is not compared: its filters were {then}, now they are {now}"
+    if earlier.definitions != plan.definitions:
+        return "the earlier plan is not compared: the definitions have changed since"
+    if earlier.top != plan.top:
+        return f"the earlier plan is not compared: it creates {earlier.top}, this one {plan.top}"
+    return ""
 
 
 def _symbol(snapshot: Snapshot) -> str:
@@ -162,15 +183,16 @@ def _said(plan: Plan, symbol: str) -> dict[str, str]:
     return found | steps
 
 
-def _gap(plan: Plan, earlier: Plan, snapshot: Snapshot) -> tuple[pd.DataFrame, str]:
+def _gap(plan: Plan, earlier: Plan, snapshot: Snapshot) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Bridge of the earlier plan, or why there is none; its effects are in the unit of both."""
     none = pd.DataFrame(columns=["driver", "effect"])
     if earlier.target.kind != plan.target.kind:
-        return none, "no bridge: the earlier plan had another kind of target"
+        return none, ("no bridge: the earlier plan had another kind of target",)
     try:
-        return bridge(earlier, snapshot)[["driver", "effect"]], ""
+        found = bridge(earlier, snapshot)
     except TableError as error:
-        return none, f"no bridge: {error}"
+        return none, (f"no bridge: {error}",)
+    return found[["driver", "effect"]], tuple(found.attrs["notes"])
 
 
 def _sentence(

@@ -17,6 +17,7 @@ from workbench.report.pack.accuracy import largest_difference
 from workbench.report.pack.changes import Changes
 from workbench.report.pack.figures import FEW, Figure, figures, goal
 from workbench.report.pack.remade import remade
+from workbench.report.pack.text import clean
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def contents(
         funnel=_funnel(plan),
         rates=_rates(plan, model),
         kpis=_kpis(snapshot),
-        caveats=plan.notes,
+        caveats=(*plan.notes, *_few(model)),
         plan=plan,
         what_if=reduced,
         off=largest_difference(model, plan, reduced),
@@ -182,6 +183,16 @@ def _months(plan: Plan, reduced: WhatIf) -> pd.DataFrame:
     return found
 
 
+def _few(model: FunnelModel) -> tuple[str, ...]:
+    """Say which rates rest on too few records to be shown in history."""
+    counts = {step.label: model.rates[step.name].n for step in model.steps[:-1]}
+    return tuple(
+        f"the rate from {clean(label, 40)} rests on fewer than {FEW} records"
+        for label, n in counts.items()
+        if n < FEW
+    )
+
+
 def _funnel(plan: Plan) -> pd.DataFrame:
     parts = ["in_pipeline", "direct", "to_create"]
     found = plan.table.groupby(["stage", "label"], sort=False)[parts].sum().reset_index()
@@ -206,6 +217,9 @@ def _kpis(snapshot: Snapshot) -> pd.DataFrame:
     few = found["n"] < FEW
     found.loc[few, ["value", "low", "high", "x", "before"]] = np.nan
     found.loc[few, "note"] = "fewer than 5 records: not shown"
+    then = ~(found["n_before"] >= FEW)
+    found.loc[then, ["before", "n_before"]] = np.nan
+    found.loc[few | (then & found["before"].isna() & (found["trend"] != "level")), "trend"] = ""
     entries = [explain(name).entry for name in found["name"]]
     found["definition"] = [f"{entry.question} Of {entry.basis}." for entry in entries]
     found["formula"] = [entry.formula for entry in entries]

@@ -50,7 +50,8 @@ def figures(plan: Plan, model: FunnelModel, reduced: WhatIf, symbol: str) -> dic
     """Every figure of a plan by name, the most important first."""
     money = lambda value: money_text(value, symbol)  # noqa: E731 - one word for one way to write
     unit: Say = _wins if plan.target.kind == "wins" else money
-    listed = [_target(plan, symbol), *_answer(plan, model, reduced, unit), *_sources(plan, model)]
+    listed = [_target(plan, symbol), *_answer(plan, model, reduced, unit)]
+    listed += [*_already(plan, unit), *_sources(plan, model)]
     listed += [*_more_certain(plan), *_values(plan, model, money)]
     return {figure.name: figure for figure in listed}
 
@@ -73,6 +74,7 @@ def _target(plan: Plan, symbol: str) -> Figure:
 
 def _answer(plan: Plan, model: FunnelModel, reduced: WhatIf, unit: Say) -> list[Figure]:
     told, top = reduced.result(), plan.top
+    beyond = told["gap"] <= 0
     won = reduced.chance(reduced.put(leads=0.0))
     rests = _rests(model)
     return [
@@ -98,8 +100,8 @@ def _answer(plan: Plan, model: FunnelModel, reduced: WhatIf, unit: Say) -> list[
         ),
         Figure(
             "gap",
-            f"Gap that new {top} must close",
-            unit(told["gap"]),
+            f"Beyond the target without new {top}" if beyond else f"Gap that new {top} must close",
+            unit(abs(told["gap"])),
             told["gap"],
             f"Target less what is expected without any new {top}: what is won, open or comes directly.",
             f"target - expected without new {top}",
@@ -111,7 +113,7 @@ def _answer(plan: Plan, model: FunnelModel, reduced: WhatIf, unit: Say) -> list[
             percent_text(won),
             won,
             f"Chance of the target when no {top} are created: what is open and direct deals alone.",
-            f"as the chance, with no new {top}",
+            f"as the chance, with no new {top}, from the draws of the what-if page",
             rests,
         ),
         Figure(
@@ -133,6 +135,23 @@ def _answer(plan: Plan, model: FunnelModel, reduced: WhatIf, unit: Say) -> list[
             "won so far + open now + direct deals, each by its rates and delays",
             rests,
         ),
+    ]
+
+
+def _already(plan: Plan, unit: Say) -> list[Figure]:
+    """What was won since the plan's first day, where that counts and there is any."""
+    if not plan.already:
+        return []
+    return [
+        Figure(
+            "already",
+            "Won so far",
+            unit(plan.already),
+            plan.already,
+            f"Won from {words.day(plan.start)} to the last day of the data: it counts towards the target.",
+            "sum of what was won in that time",
+            "deals won since the plan's first day",
+        )
     ]
 
 

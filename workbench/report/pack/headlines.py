@@ -15,7 +15,7 @@ def months(contents: Contents) -> str:
     """Say how many records to create until when, and the wins that come of all."""
     table, top = contents.months, contents.plan.top
     last = month_names(contents)[-1]
-    wins = f"{decimal(table['wins'].sum())} wins are expected by the end of {last}"
+    wins = f"{decimal(table['wins'].sum())} {_wins(contents)} are expected by the end of {last}"
     begun = table["leads"] > 0
     if not begun.any():
         return f"Without any new {top}, {wins}"
@@ -34,10 +34,15 @@ def funnel(contents: Contents) -> str:
             f"{decimal(wins['to_create'])} of them from {whole_text(plan.to_create)} new {plan.top}"
         )
     return (
-        f"{decimal(wins['total'])} wins are expected, {new}; "
+        f"{decimal(wins['total'])} {_wins(contents)} are expected, {new}; "
         f"the narrowest step is {clean(narrow['label'], LABEL)} to {clean(narrow['to'], LABEL)}: "
         f"{percent_text(narrow['planned'])} go on"
     )
+
+
+def _wins(contents: Contents) -> str:
+    """``wins``; ``more wins`` where some are won already and count."""
+    return "more wins" if contents.plan.already else "wins"
 
 
 def record(contents: Contents) -> str:

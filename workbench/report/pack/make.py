@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from kpi import Snapshot
-from kpi.planning import Plan
-from workbench.report.pack.changes import Changes, changes_since
+from kpi.planning import Plan, PlanError
+from workbench.report.pack.changes import changes_since
 from workbench.report.pack.check import names_in, refuse_if_private
 from workbench.report.pack.contents import Contents, contents
 from workbench.report.pack.deck import write_deck
@@ -96,8 +96,11 @@ def make_pack(
         If a file would hold something private; nothing is written then.
     """
     plan = Plan.load(plan_file)
-    earlier = _earlier(out)
-    changed = _changed(plan, snapshot, earlier, since, before or snapshot.at, names=names)
+    earlier = _earlier(out, _seal(plan_file), given=since is not None)
+    then = _then(snapshot, earlier, since, before or snapshot.at)
+    changed = None
+    if then is not None:
+        changed = changes_since(plan, snapshot, then, earlier=earlier, names=names)
     found = contents(
         plan,
         snapshot,
@@ -113,35 +116,57 @@ def make_pack(
             write(found, draft / name)
         shutil.copyfile(plan_file, draft / PLAN)
         written = [draft / name for name in (*FILES, PLAN)]
-        refuse_if_private(written, names=() if names else names_in(snapshot))
+        forbidden = frozenset() if names else names_in(snapshot)
+        refuse_if_private(written, names=forbidden, said=_stages(snapshot, then))
         sizes = {path.name: path.stat().st_size for path in written}
         _put(written, out)
     return Pack(out, sizes, found)
 
 
-def _earlier(out: Path) -> Plan | None:
-    """Plan of the pack that lies in the folder."""
+def _earlier(out: Path, seal: str, *, given: bool) -> Plan | None:
+    """Plan of the pack that lies in the folder; with a day `given`, one that cannot be read is left."""
     kept = out / PLAN
-    return Plan.load(kept) if kept.is_file() else None
+    if not kept.is_file():
+        return None
+    if not (out / "index.html").exists() and _seal(kept) != seal:
+        raise PackError(
+            f"{out.name} holds a frozen plan and no pack: nothing rewrites a frozen plan; choose "
+            "another folder"
+        )
+    try:
+        return Plan.load(kept)
+    except PlanError as error:
+        if given:
+            return None
+        raise PackError(
+            f"the plan of the pack in {out.name} cannot be read ({error}): remove that file, choose "
+            "another folder, or say since which day (--since)"
+        ) from error
 
 
-def _changed(
-    plan: Plan,
+def _then(
     snapshot: Snapshot,
     earlier: Plan | None,
     since: date | None,
     before: Callable[[date], Snapshot],
-    *,
-    names: bool,
-) -> Changes | None:
+) -> Snapshot | None:
+    """Data of the earlier day; None where there is none to compare with."""
     day = since or (earlier.as_of if earlier else None)
     if day is None or (since is None and day >= snapshot.as_of):
         return None
     if day >= snapshot.as_of:
         raise PackError(f"since {day}: the data is as of {snapshot.as_of}; give an earlier day")
     then = before(day)
-    then = then.where(**snapshot.filters) if snapshot.filters and not then.filters else then
-    return changes_since(plan, snapshot, then, earlier=earlier, names=names)
+    return then.where(**snapshot.filters) if snapshot.filters and not then.filters else then
+
+
+def _stages(*snapshots: Snapshot | None) -> set[str]:
+    """Names of all stages, whole: files cut them."""
+    found = set()
+    for each in snapshots:
+        if each is not None and "stages" in each.present:
+            found |= set(each.stages.to_pandas()["label"].dropna().astype(str))
+    return found
 
 
 def _seal(plan_file: Path) -> str:
@@ -150,14 +175,26 @@ def _seal(plan_file: Path) -> str:
 
 
 def _put(written: list[Path], out: Path) -> None:
-    """Move complete files into place."""
+    """Move complete files into place, all of them or none."""
+    halves = {out / path.name: out / f".{path.name}.part" for path in written}
+    kept: dict[Path, Path] = {}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for path in written:
-            half = out / f".{path.name}.part"
+        for path, half in zip(written, halves.values(), strict=True):
             shutil.copyfile(path, half)
-            half.replace(out / path.name)
+        for target in halves:
+            if target.exists():
+                kept[target] = target.replace(out / f".{target.name}.old")
+        for target, half in halves.items():
+            half.replace(target)
     except OSError as error:
+        for target, old in kept.items():
+            old.replace(target)
+        name = Path(error.filename or out).name
         raise PackError(
-            f"the pack was not written to {out.name}: {error.strerror or error}"
+            f"the pack was not written to {out.name}, what was there is as it was: {name}: "
+            f"{error.strerror or error}. Is a file of it open in another program?"
         ) from error
+    finally:
+        for left in (*halves.values(), *kept.values()):
+            left.unlink(missing_ok=True)

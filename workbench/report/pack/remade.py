@@ -41,7 +41,7 @@ def remade(plan: Plan, snapshot: Snapshot) -> FunnelModel:
     if plan.as_of != snapshot.as_of:
         raise PackError(f"the plan was made as of {plan.as_of}, the data is as of {snapshot.as_of}")
     wanted, given = filters_of(plan.source), filters_of(snapshot.described)
-    if _in_any_order(wanted) != _in_any_order(given):
+    if in_any_order(wanted) != in_any_order(given):
         raise PackError(
             f"the plan was made with filters: {wanted}; the data has: {given}. Narrow it the same way "
             "(--where COLUMN=VALUE)"
@@ -59,10 +59,10 @@ def remade(plan: Plan, snapshot: Snapshot) -> FunnelModel:
     return model
 
 
-def _in_any_order(filters: str) -> list[list[str]]:
+def in_any_order(filters: str) -> list[list[str]]:
     """Filters as written, in an order of their own.
 
-    >>> _in_any_order("source: b, a; region: x") == _in_any_order("region: x; source: a, b")
+    >>> in_any_order("source: b, a; region: x") == in_any_order("region: x; source: a, b")
     True
     """
     named = [each.partition(": ")[::2] for each in filters.split("; ")]

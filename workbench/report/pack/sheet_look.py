@@ -197,5 +197,8 @@ def opening(page: Page, contents: Contents, title: str, said: str = "") -> int:
 
 
 def _plain(text: str, most: int) -> str:
-    """Keep words from acting as codes of a header."""
-    return clean(text, most).replace("&", "&&")
+    """Keep words from acting as codes of a header, and to the length that a header takes."""
+    said = clean(text, most)
+    while len(said.replace("&", "&&")) > most:
+        said = clean(said, len(said) - 1)
+    return said.replace("&", "&&")
