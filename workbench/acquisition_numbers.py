@@ -174,7 +174,7 @@ class Numbers:
             part = self.kpi(name, by="channel")[["channel", *LIMITS]]
             part = part.rename(columns={column: f"{name}_{column}" for column in LIMITS})
             found = found.merge(part, on="channel", how="outer")
-            if not self.lacking(name):
+            if not self.lacking(name) and len(part):
                 found[f"{name}_n"] = found[f"{name}_n"].fillna(0)
         named = found[found["channel"].notna() & ("leads" in self.present)]
         return named.sort_values(["cost", "channel"], ascending=[False, True], ignore_index=True)

@@ -93,6 +93,8 @@ def answer(now: "dict[str, pd.Series[Any]]", choices: Choices, currency: str = "
     if pd.isna(cost["value"]):
         unknown = f"What a new customer costs is not known: {_briefly(cost['note'])}."
         return f"{unknown} {_may_cost(now['lifetime_value'], horizon, currency)}".strip()
+    if cost["value"] == 0:
+        return "What a new customer costs is not known: the costs recorded are 0."
     who = f"A new customer{FIRST_DEAL[choices.deal_type]}"
     costs = f"{who} costs {said(cost, 'reporting currency', currency)}"
     return f"{costs} {_paid_back(now['cac_payback'])}."

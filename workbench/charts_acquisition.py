@@ -9,7 +9,6 @@ from kpi.acquisition.unit_economics import HEALTHY
 from workbench import theme
 from workbench.acquisition_numbers import ENOUGH
 from workbench.charts import NARROW, Chart
-from workbench.kpi_tables import unit_text
 from workbench.tables import each
 
 Sided: TypeAlias = alt.HConcatChart
@@ -96,8 +95,7 @@ def _panel(by_channel: pd.DataFrame, name: str, title: str, symbol: str) -> Char
     rows["at"] = rows["high"].where(drawn, 0.0)
     rows.loc[~drawn, ["value", "low", "high"]] = None
     top = float(rows["high"].max()) * 1.3 if drawn.any() else 1.0
-    money = unit_text("reporting currency", "USD")
-    shown = [f"{r.channel} {money(r.value)}" for r in each(rows[drawn])]
+    shown = [f"{r.channel} {theme.money_text(r.value, symbol)}" for r in each(rows[drawn])]
     base = alt.Chart(
         rows,
         title=alt.Title(title, subtitle="by the channel's own costs"),

@@ -110,6 +110,10 @@ def _replacing(lost: Loss) -> str:
     return f"so {count:,} new customers a year{between} only replace what leaves"
 
 
+FIVE = 5
+NO_MONTH = "not enough data: no whole month since the first line began"
+
+
 def window(length: int) -> str:
     """Write a number of months.
 
@@ -134,6 +138,8 @@ def facts(
     """
     money = unit_text("reporting currency", currency)
     over = f"last {window(length)}"
+    if length < 1:
+        return [("Customers", _customers(found["mrr"], money)), ("Rates", NO_MONTH)]
     return [
         ("Customers", _customers(found["mrr"], money)),
         (f"Customers lost, {over}", _lost(found["customer_churn"])),
@@ -164,9 +170,12 @@ def reason(row: "pd.Series[Any]") -> str:
 def _customers(now: "pd.Series[Any]", money: Callable[[float], str]) -> str:
     if now["n"] == 0:
         return "none"
+    if now["n"] == 1:
+        return f"1, who pays {money(now['arpa'])} a month"
+    five = f", the five largest {percent_text(now['top5'])}" if now["n"] > FIVE else ""
     return (
         f"{now['n']:,}, who pay {money(now['arpa'])} a month on average; the largest pays "
-        f"{percent_text(now['largest'])} of all, the five largest {percent_text(now['top5'])}"
+        f"{percent_text(now['largest'])} of all{five}"
     )
 
 
@@ -206,7 +215,7 @@ def _brings(row: "pd.Series[Any]", money: Callable[[float], str]) -> str:
 
 
 def _noted(row: "pd.Series[Any]") -> str:
-    return f"; {row['note']}" if row["note"] else ""
+    return f"; {row['note'].replace('low_n: ', '')}" if row["note"] else ""
 
 
 def notes(column: str, groups: int, window_start: date | None) -> list[str]:

@@ -165,7 +165,7 @@ function paintMoved() {
 /** Take what a slider or its number says; where it is refused, say so there. */
 function edit(slider, shown, gesture) {
   try {
-    const value = check(slider.name, meant(slider, shown));
+    const value = check(slider.name, meant(slider, Number(shown.toFixed(slider.digits))));
     if (value === read(state, slider.name) && !(slider.name === "leads" && state.follow)) return clearTrouble();
     const next = withInput(state, slider.name, value);
     take(slider.name === "leads" ? { ...next, follow: false } : next, gesture);
@@ -214,7 +214,9 @@ const inputs = () => ({
 /** Change some inputs at once; refuses all of them where one is out of its range. */
 function set(changed) {
   try {
-    take(changedTo(changed));
+    const next = changedTo(changed);
+    if (JSON.stringify(next) === JSON.stringify(state)) clearTrouble();
+    else take(next);
   } catch (error) {
     if (error instanceof InputError) tell(error);
     throw error;
@@ -235,9 +237,10 @@ function legend() {
 }
 
 /** On paper the tables are open; definitions are as the reader left them. */
-function printing(open) {
+function printing(begins) {
   document.querySelectorAll(".shown details").forEach((part) => {
-    part.open = open;
+    if (begins) part.dataset.open = part.open ? "yes" : "";
+    part.open = begins || part.dataset.open === "yes";
   });
   paint();
 }

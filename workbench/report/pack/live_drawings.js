@@ -65,7 +65,8 @@ class Drawing {
 
   /** Draw anew: put() gives each part; parts not given any more are taken away. */
   draw(height, label, put) {
-    this.set(this.node, { width: this.width, height, "aria-label": label });
+    const size = { width: this.width, height, viewBox: `0 0 ${this.width} ${height}` };
+    this.set(this.node, { ...size, "aria-label": label });
     const used = new Set();
     put((name, tag, marks, text) => {
       used.add(name);
