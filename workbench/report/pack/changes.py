@@ -49,10 +49,10 @@ class Changes:
     moves : DataFrame
         One row per deal that moved: ``deal`` (id), ``what, before, now``; and ``name, owner`` where
         names were asked for.
-    moved : int
-        Deals that moved, in all.
     notes : tuple of str
         What could not be told, and why.
+    unlisted : int
+        Deals that moved beyond those in `moves`.
     """
 
     since: str
@@ -62,8 +62,8 @@ class Changes:
     plan: pd.DataFrame
     bridge: pd.DataFrame
     moves: pd.DataFrame
-    moved: int = 0
     notes: tuple[str, ...] = ()
+    unlisted: int = 0
 
 
 def changes_since(
@@ -112,8 +112,8 @@ def changes_since(
         plan=_plans(earlier, plan, symbol),
         bridge=gap,
         moves=moves[:MOST],
-        moved=sum(counted.values()),
         notes=tuple(notes),
+        unlisted=max(len(moves) - MOST, 0),
     )
 
 

@@ -201,7 +201,7 @@ def _changes(slide: Slide, contents: Contents, box: Box) -> None:
     about = f"What changed since {found.since}: before and now"
     table(slide, place, told.head(CHANGED), [2, 1.1, 1.1], about=about, row=0.3)
     if len(found.moves):
-        text = f"{found.moved:,} deals moved; report.pdf lists the first"
+        text = f"{len(found.moves) + found.unlisted:,} deals moved; report.pdf lists the first"
         say(slide, Box(box.x, BOTTOM - 0.4, box.wide, 0.4), text, size=11, colour=theme.MUTED)
 
 

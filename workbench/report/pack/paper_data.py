@@ -144,7 +144,9 @@ def _changes(contents: Contents) -> list[dict[str, Any]]:
         return []
     notes = [clean(note, _LONG) for note in found.notes]
     if len(found.moves) > MOVES:
-        notes.append(f"The first {MOVES} of {found.moved:,} deals that moved.")
+        notes.append(
+            f"The first {MOVES} of {len(found.moves) + found.unlisted:,} deals that moved."
+        )
     moves = _moves(contents)
     tables = [
         (rows.changes(contents), {}),
