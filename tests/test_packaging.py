@@ -120,8 +120,8 @@ def wheel(tmp_path_factory):
 
 
 def sources():
-    """Every module, style and type marker of our packages."""
-    kept = {".py", ".css"}
+    """Every module, style, script, template and type marker of our packages."""
+    kept = {".py", ".css", ".js", ".typ"}
     return {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
@@ -147,3 +147,5 @@ def test_a_wheel_is_typed_and_carries_the_style_of_its_pages(wheel):
     """Without them mypy sees nothing and a page is bare."""
     assert {f"{name}/py.typed" for name in PACKAGES} <= wheel
     assert "workbench/report/page.css" in wheel
+    pack = {"live.css", "live.js", "still.css", "paper.typ"}
+    assert {f"workbench/report/pack/{name}" for name in pack} <= wheel
