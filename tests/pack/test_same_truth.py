@@ -43,7 +43,7 @@ def words_of(path):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_says_the_answer(written, name):
+def test_10_hand_to_leadership_and_prove_it(written, name):
     found, folder = written
     said = words_of(folder / name)
     assert found.answer in said

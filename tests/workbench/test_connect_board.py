@@ -170,3 +170,30 @@ def test_text_of_the_board_where_no_widget_is_drawn():
     """The source in words."""
     bundle = ConnectBoard("sandbox salesforce")._repr_mimebundle_()
     assert bundle["text/plain"] == "source: Sandbox (a made-up Salesforce org)"
+
+
+@pytest.mark.parametrize("source", SANDBOXES)
+def test_2_connect_and_reconcile(source, small, tmp_path):
+    """First-hour story 2: all of it comes, the totals agree, nothing is written, no token shows."""
+    crm = source.split()[1]
+    board = ConnectBoard(source, store=tmp_path / "s")
+    board.sync()
+    assert board.sentence.startswith("The store holds ")
+    assert board.check().agrees
+    sent = {(method, path) for method, path, _ in small[crm].calls}
+    reading = ("search", "batch/read", "jobs/query", "oauth2/token")
+    assert all(
+        m == "GET" or any(part in path for part in reading) for m, path in sent if m != "DELETE"
+    )
+    assert {path for m, path in sent if m == "DELETE"} <= {p for _, p in sent if "jobs/query" in p}
+    token = {"hubspot": hubspot.TOKEN, "salesforce": salesforce.TOKEN}[crm]
+    kept = b"".join(p.read_bytes() for p in (tmp_path / "s").rglob("*") if p.is_file())
+    assert token[:12].encode() not in kept
+    assert token[:12] not in board.view.children[-1].value + repr(board) + board.sentence
+
+
+def test_of_a_snapshot_it_says_what_it_holds():
+    board = ConnectBoard(connectors.open(Path(__file__).parents[2] / "data" / "samples"))
+    assert board.sentence == "samples holds 406 deals and 1,995 leads as of 2026-11-01."
+    assert board.sentence in shown(board)
+    assert ConnectBoard().sentence.endswith("nothing read yet.")

@@ -3,7 +3,7 @@
 import atexit
 import html
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ LABELS = {
     "salesforce": "Salesforce",
 }
 """What can be chosen; ``sandbox`` alone is the first."""
+MAIN = ("deals", "leads")
 HINT = "Check tests the login and what it may read. Sync reads; nothing is written to the CRM."
 ELSE_ASK = "; or call check() or sync() from a cell: it can ask for the token"
 
@@ -41,9 +42,10 @@ class ConnectBoard:
 
     Parameters
     ----------
-    source : str
+    source : str or Snapshot
         ``hubspot`` or ``salesforce``; or ``sandbox hubspot``, ``sandbox salesforce``: a made-up
-        company, served on this computer (``sandbox``: the first of them).
+        company, served on this computer (``sandbox``: the first of them). Of a snapshot the board
+        says what it holds; a source can be chosen to bring in more.
     store : str or Path, optional
         Folder of the store; default for a sandbox: a folder that goes with the notebook's kernel;
         else ``out/hubspot`` or ``out/salesforce`` where the notebook runs.
@@ -57,24 +59,29 @@ class ConnectBoard:
     check_button, sync_button : Button
     view : VBox
         What is shown.
+    sentence : str
+        What has been read so far; where a step failed, why.
     problem : str
         Why the last step failed; empty where it did not.
     """
 
     def __init__(
         self,
-        source: str = SANDBOX,
+        source: str | Snapshot = SANDBOX,
         *,
         store: str | Path | None = None,
         fields: Fields | None = None,
     ) -> None:
-        source = next(iter(LABELS)) if source == SANDBOX else source
+        known = source if isinstance(source, Snapshot) else None
+        if isinstance(source, Snapshot) or source == SANDBOX:
+            source = next(iter(LABELS))
         if source not in LABELS:
             raise TableError(f"source = {source!r}; expected one of {list(LABELS)}")
         self._fields = fields
         self._folders: dict[str, str] = {}
         self._folder_is_chosen = store is not None
         self.problem = ""
+        self._read = "" if known is None else _held(known)
         wide = w.Layout(width="560px")
         self.source = w.Dropdown(
             options=[(label, name) for name, label in LABELS.items()],
@@ -99,7 +106,8 @@ class ConnectBoard:
         self.sync_button.on_click(lambda _button: self._clicked(self.sync))
         self._bar = w.IntProgress(layout=w.Layout(width="300px", visibility="hidden"))
         self._counted = w.Label()
-        self._said = w.HTML(f'<div class="rf-note">{HINT}</div>')
+        held = f"<p>{html.escape(self._read)}</p>" if self._read else ""
+        self._said = w.HTML(f'{held}<div class="rf-note">{HINT}</div>')
         buttons = w.HBox([self.check_button, self.sync_button, self._bar, self._counted])
         self.view = w.VBox([w.HTML(STYLE), self.source, self.store, buttons, self._said])
         self.view.add_class("rf-board")
@@ -127,7 +135,16 @@ class ConnectBoard:
         """
         found = self._tried(lambda: self._synced(full=full, prompt=prompt))
         self._said.value = html_table(tables.sync_table(found)) + _notes(found)
+        rows = found.counts.set_index("table")["rows"]
+        self._read = f"The store holds {_counted({str(name): int(n) for name, n in rows.items()})}."
         return found
+
+    @property
+    def sentence(self) -> str:
+        """What has been read so far; where a step failed, why."""
+        return (
+            self.problem or self._read or f"Source: {LABELS[self.source.value]}; nothing read yet."
+        )
 
     def open(self, as_of: str | None = None) -> Snapshot:
         """Open the store, as `connectors.open` does."""
@@ -211,8 +228,24 @@ class ConnectBoard:
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         """Show the widgets; where there are none (a viewer, a test), the source as text."""
         bundle: dict[str, Any] = dict(self.view._repr_mimebundle_(**options) or {})
-        bundle["text/plain"] = f"source: {LABELS[self.source.value]}"
+        bundle["text/plain"] = self._read or f"source: {LABELS[self.source.value]}"
         return bundle
+
+
+def _held(snapshot: Snapshot) -> str:
+    counts = {name: len(snapshot.table(name)) for name in sorted(snapshot.present)}
+    odd = len(snapshot.problems)
+    told = f"; {odd:,} rows or values remarked on" if odd else ""
+    return f"{snapshot.source} holds {_counted(counts)} as of {snapshot.as_of}{told}."
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """Say how many of what people know by name.
+
+    >>> _counted({"deals": 406, "rates": 25, "leads": 1995})
+    '406 deals and 1,995 leads'
+    """
+    return " and ".join(f"{n:,} {name}" for name, n in counts.items() if name in MAIN) or "no deals"
 
 
 _started: dict[str, sandboxes.Sandbox] = {}
